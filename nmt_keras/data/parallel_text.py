@@ -15,11 +15,15 @@ class ParallelText:
         sources: sentences in the source language, without line ends.
         targets: their translations, as many.
         origin: where they come from, for messages and for the tracked data set: a path, an address or a seed.
+        source_path: the file in which `sources[i]` is line i + 1; empty when no file holds them so.
+        target_path: the same for the targets; equal to `source_path` when one file holds both columns.
     """
 
     sources: Sequence[str]
     targets: Sequence[str]
     origin: str = ""
+    source_path: str = ""
+    target_path: str = ""
 
     def __post_init__(self) -> None:
         if len(self.sources) != len(self.targets):

@@ -1,0 +1,184 @@
+"""The settings of a training, as frozen dataclasses. Values come from a preset, a file and the command line."""
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+from nmt_keras.errors import ConfigError
+
+Backend = Literal["tensorflow", "jax", "torch"]
+ArchitectureName = Literal["rnn", "transformer"]
+
+
+def _require(config: Any, rule: str, **valid: bool) -> None:
+    wrong = [
+        f"{name} must be {rule}. Received: {name}={getattr(config, name)}."
+        for name, ok in valid.items()
+        if not ok
+    ]
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+
+
+def _require_positive(config: Any, *names: str) -> None:
+    _require(config, "above 0", **{name: getattr(config, name) > 0 for name in names})
+
+
+def _require_rate(config: Any, *names: str) -> None:
+    _require(config, "at least 0 and below 1", **{name: 0 <= getattr(config, name) < 1 for name in names})
+
+
+@dataclass(frozen=True)
+class VocabularyConfig:
+    """The joint SentencePiece vocabulary.
+
+    Args:
+        size: pieces at most, special tokens and 256 bytes included.
+        character_coverage: share of characters with a piece of their own; bytes spell the rest.
+    """
+
+    size: int = 8000
+    character_coverage: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "size")
+        _require(
+            self, "above 0 and at most 1", character_coverage=0 < self.character_coverage <= 1
+        )
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Sizes of a Transformer.
+
+    Args:
+        num_encoder_layers: encoder blocks.
+        num_decoder_layers: decoder blocks.
+        model_dim: width d, a multiple of num_heads and of 2.
+        num_heads: attention heads.
+        feed_forward_dim: hidden units of the feed-forward networks.
+        dropout_rate: dropout on embeddings, sublayer outputs, attention weights and feed-forward hidden units.
+        pre_norm: normalize before each sublayer (true) or after (false).
+    """
+
+    num_encoder_layers: int = 4
+    num_decoder_layers: int = 4
+    model_dim: int = 128
+    num_heads: int = 4
+    feed_forward_dim: int = 256
+    dropout_rate: float = 0.3
+    pre_norm: bool = True
+
+    def __post_init__(self) -> None:
+        _require_positive(
+            self, "num_encoder_layers", "num_decoder_layers", "model_dim", "num_heads", "feed_forward_dim"
+        )
+        _require_rate(self, "dropout_rate")
+        _require(
+            self,
+            f"even and a multiple of num_heads={self.num_heads}",
+            model_dim=self.model_dim % self.num_heads == 0 and self.model_dim % 2 == 0,
+        )
+
+
+@dataclass(frozen=True)
+class RecurrentConfig:
+    """Sizes of a recurrent encoder-decoder.
+
+    Args:
+        num_layers: recurrent layers in the encoder, and as many in the decoder.
+        embedding_dim: width of the embeddings.
+        hidden_dim: width H of the recurrent states.
+        dropout_rate: dropout on embeddings and between layers (not inside the recurrence).
+    """
+
+    num_layers: int = 1
+    embedding_dim: int = 128
+    hidden_dim: int = 600
+    dropout_rate: float = 0.3
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "num_layers", "embedding_dim", "hidden_dim")
+        _require_rate(self, "dropout_rate")
+
+
+ArchitectureConfig = TransformerConfig | RecurrentConfig
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is trained.
+
+    Args:
+        epochs: passes over the training text at most.
+        batch_tokens: token slots of a batch on each side, padding included.
+        batch_shapes: number of fixed (rows, length) shapes that batches come in; each is compiled once.
+        max_length: sentences with more tokens than this, on either side, are left out of training.
+        learning_rate: the peak, reached after `warmup_steps` and then falling with 1/sqrt(step).
+        warmup_steps: steps of linear warm-up.
+        label_smoothing: share of the target distribution that is spread over the vocabulary.
+        clip_norm: the gradient's norm is cut to this.
+        average_decay: decay of the moving average of weights that is validated and kept.
+        patience: epochs without a better validation BLEU before training stops.
+    """
+
+    epochs: int = 100
+    batch_tokens: int = 4096
+    batch_shapes: int = 6
+    max_length: int = 100
+    learning_rate: float = 3e-3
+    warmup_steps: int = 2000
+    label_smoothing: float = 0.1
+    clip_norm: float = 1.0
+    average_decay: float = 0.998
+    patience: int = 10
+
+    def __post_init__(self) -> None:
+        _require_positive(
+            self,
+            "epochs",
+            "batch_tokens",
+            "batch_shapes",
+            "max_length",
+            "learning_rate",
+            "warmup_steps",
+            "clip_norm",
+            "patience",
+        )
+        _require_rate(self, "label_smoothing", "average_decay")
+        _require(self, f"at least max_length={self.max_length}", batch_tokens=self.batch_tokens >= self.max_length)
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """How translations are searched for.
+
+    Args:
+        beam_size: hypotheses kept, K; 1 is greedy search.
+        length_penalty: exponent a of GNMT's penalty ((5 + length) / 6)^a that divides the log-probability.
+        max_length_ratio: a translation has at most this times the source's tokens, plus 10.
+        batch_size: sentences searched at once.
+    """
+
+    beam_size: int = 5
+    length_penalty: float = 1.0
+    max_length_ratio: float = 2.0
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "beam_size", "max_length_ratio", "batch_size")
+        _require(self, "at least 0", length_penalty=self.length_penalty >= 0)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """All settings that a preset names; the command line overrides them one by one."""
+
+    vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
+    transformer: TransformerConfig = field(default_factory=TransformerConfig)
+    rnn: RecurrentConfig = field(default_factory=RecurrentConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+
+    def architecture(self, name: str) -> ArchitectureConfig:
+        """The sizes of the architecture of that name."""
+        return {"transformer": self.transformer, "rnn": self.rnn}[name]

@@ -1,0 +1,82 @@
+"""Which sentence pairs share a batch: a short ladder of fixed shapes, shuffled by seed and epoch.
+
+XLA compiles once per shape, so all batches come in a few (rows, length) shapes. A pair goes to the shortest length
+that holds both its sides; rows without a pair are empty (all padding).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class BatchShape:
+    """`rows` sentence pairs with room for `length` tokens on each side."""
+
+    rows: int
+    length: int
+
+
+def ladder(lengths: np.ndarray, batch_tokens: int, num_shapes: int, row_multiple: int = 1) -> list[BatchShape]:
+    """The shapes that waste the least room on padding.
+
+    The upper lengths of the buckets are chosen by dynamic programming over the histogram of lengths:
+    cost(bucket) = pairs in it * its upper length.
+
+    Args:
+        lengths: (N,) int, the longer side of each pair in tokens.
+        batch_tokens: rows * length is at most this (but there is at least one row, or `row_multiple`).
+        num_shapes: number of shapes at most.
+        row_multiple: rows are a multiple of this (the number of devices).
+
+    Returns:
+        Shapes by rising length; the last holds the longest pair.
+    """
+    present, counts = np.unique(lengths, return_counts=True)
+    num_shapes = min(num_shapes, len(present))
+    below = np.concatenate([[0], np.cumsum(counts)])  # pairs shorter than present[i]
+    # best[i]: least room for the i shortest lengths with the buckets used so far; cut[k][i]: its last bucket's start
+    best = np.concatenate([[0.0], np.full(len(present), np.inf)])
+    cuts = []
+    for _ in range(num_shapes):
+        cost = best[:, None] + np.where(
+            np.arange(len(present) + 1)[:, None] < np.arange(len(present) + 1)[None, :],
+            (below[None, :] - below[:, None]) * np.concatenate([[0], present])[None, :],
+            np.inf,
+        )
+        cuts.append(cost.argmin(axis=0))
+        best = cost.min(axis=0)
+    end, uppers = len(present), []
+    for cut in reversed(cuts):
+        uppers.append(int(present[end - 1]))
+        end = int(cut[end])
+    return [
+        BatchShape(max(batch_tokens // length // row_multiple, 1) * row_multiple, length)
+        for length in reversed(uppers)
+    ]
+
+
+def plan_epoch(
+    lengths: np.ndarray, shapes: list[BatchShape], seed: int, epoch: int
+) -> list[tuple[BatchShape, np.ndarray]]:
+    """All batches of one epoch, in a random order that depends on the seed and the epoch alone.
+
+    Args:
+        lengths: (N,) int, the longer side of each pair in tokens.
+        shapes: as `ladder` gives them.
+        seed: of the training.
+        epoch: counted from 0.
+
+    Returns:
+        Batches: a shape and the indices (at most `rows`) of its pairs. Each pair is in exactly one batch.
+    """
+    random = np.random.default_rng((seed, epoch))
+    order = random.permutation(len(lengths))
+    bucket = np.searchsorted([shape.length for shape in shapes], lengths[order])
+    batches = [
+        (shape, members[start : start + shape.rows])
+        for number, shape in enumerate(shapes)
+        for members in [order[bucket == number]]
+        for start in range(0, len(members), shape.rows)
+    ]
+    return [batches[index] for index in random.permutation(len(batches))]

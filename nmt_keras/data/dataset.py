@@ -1,0 +1,131 @@
+"""Parallel text as batches of token ids, for training and for scoring."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from nmt_keras.data.batching import BatchShape, ladder, plan_epoch
+from nmt_keras.data.parallel_text import ParallelText
+from nmt_keras.errors import CorpusError
+from nmt_keras.special_tokens import BOS_ID, PAD_ID
+from nmt_keras.text.tokenizer import Tokenizer
+
+Batch = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
+
+
+def pad(rows: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Token ids of several sentences -> (rows, length) int32, PAD after each end and in rows left over."""
+    ids = np.full(shape, PAD_ID, "int32")
+    for row, sentence in zip(ids, rows, strict=False):
+        row[: len(sentence)] = sentence
+    return ids
+
+
+class TokenizedText:
+    """The token ids of parallel text; each sentence ends with EOS.
+
+    Args:
+        text: the sentences.
+        tokenizer: the model's vocabulary.
+    """
+
+    def __init__(self, text: ParallelText, tokenizer: Tokenizer) -> None:
+        self.source_ids = tokenizer.encode_all(text.sources)
+        self.target_ids = tokenizer.encode_all(text.targets)
+
+    def __len__(self) -> int:
+        return len(self.source_ids)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) tokens of the longer side of each pair."""
+        return np.array(
+            [max(len(s), len(t)) for s, t in zip(self.source_ids, self.target_ids, strict=True)], "int64"
+        )
+
+    @property
+    def num_target_tokens(self) -> int:
+        """Real target tokens, EOS included."""
+        return sum(map(len, self.target_ids))
+
+    def drop_long(self, max_length: int) -> int:
+        """Removes the pairs with a side of more than `max_length` tokens, and returns their number."""
+        kept = np.flatnonzero(self.lengths <= max_length)
+        dropped = len(self) - len(kept)
+        self.source_ids = [self.source_ids[i] for i in kept]
+        self.target_ids = [self.target_ids[i] for i in kept]
+        return dropped
+
+    def batch(self, shape: BatchShape, indices: np.ndarray) -> Batch:
+        """Inputs, labels and weights of some pairs.
+
+        Returns:
+            {"source_ids", "target_in_ids"} (rows, length) int32, target_out_ids (rows, length) int32, and weights
+            (rows, length) float32: 1 / (real target tokens of the batch) at real tokens, 0 at padding. A loss that
+            is the weighted sum is the mean over real tokens, on however many devices the rows are spread.
+        """
+        size = (shape.rows, shape.length)
+        source_ids = pad([self.source_ids[i] for i in indices], size)
+        target_out_ids = pad([self.target_ids[i] for i in indices], size)
+        target_in_ids = np.roll(target_out_ids, 1, axis=1)
+        target_in_ids[:, 0] = BOS_ID
+        real = target_out_ids != PAD_ID
+        inputs = {"source_ids": source_ids, "target_in_ids": target_in_ids}
+        return inputs, target_out_ids, real.astype("float32") / max(real.sum(), 1)
+
+
+class TrainingBatches:
+    """The training text as a tf.data dataset with another order in each epoch.
+
+    Args:
+        text: tokenized pairs.
+        batch_tokens: token slots of a batch on each side.
+        num_shapes: number of (rows, length) shapes.
+        seed: of the order.
+        num_devices: rows are a multiple of this.
+
+    Raises:
+        CorpusError: there is no pair.
+    """
+
+    def __init__(
+        self, text: TokenizedText, batch_tokens: int, num_shapes: int, seed: int, num_devices: int = 1
+    ) -> None:
+        if not len(text):
+            raise CorpusError(["Training needs at least one sentence pair. Received: none after cleaning."])
+        self.text = text
+        self.seed = seed
+        self.lengths = text.lengths
+        self.shapes = ladder(self.lengths, batch_tokens, num_shapes, num_devices)
+        self.next_epoch = 0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch; the same in each."""
+        return len(plan_epoch(self.lengths, self.shapes, self.seed, 0))
+
+    @property
+    def padding_share(self) -> float:
+        """Share of the target slots of an epoch that hold padding."""
+        slots = sum(shape.rows * shape.length for shape, _ in plan_epoch(self.lengths, self.shapes, self.seed, 0))
+        return 1 - self.text.num_target_tokens / slots
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of that epoch, counted from 0."""
+        for shape, indices in plan_epoch(self.lengths, self.shapes, self.seed, number):
+            yield self.text.batch(shape, indices)
+
+    def dataset(self) -> Any:
+        """A tf.data.Dataset; each pass over it yields the epoch `next_epoch`, which the trainer sets."""
+        import tensorflow as tf
+
+        ids = tf.TensorSpec((None, None), tf.int32)
+        signature = (
+            {"source_ids": ids, "target_in_ids": ids},
+            ids,
+            tf.TensorSpec((None, None), tf.float32),
+        )
+        return tf.data.Dataset.from_generator(
+            lambda: self.epoch(self.next_epoch), output_signature=signature
+        ).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,82 @@
+"""English morphology: the verb group and the articles."""
+
+from nmt_keras.data.phrasebook.words import Word, words
+
+BE_PRESENT = {(1, False): "am", (3, False): "is"}
+
+
+def third_person(base: str) -> str:
+    """The third person singular of a verb ("goes", "looks for")."""
+    first, *particle = base.split()
+    if first == "have":
+        first = "has"
+    elif first.endswith(("s", "sh", "ch", "x", "z", "o")):
+        first += "es"
+    elif first.endswith("y") and first[-2] not in "aeiou":
+        first = first[:-1] + "ies"
+    else:
+        first += "s"
+    return " ".join([first, *particle])
+
+
+def be(tense: str, person: int, plural: bool) -> str:
+    """A form of "be": am, is, are, was or were."""
+    if tense == "past":
+        return "was" if person != 2 and not plural else "were"
+    return BE_PRESENT.get((person, plural), "are")
+
+
+def with_article(following: list[Word], *links: int) -> list[Word]:
+    """"a" or "an" and what follows it."""
+    return [Word("an" if following[0].text[0] in "aeiouAEIOU" else "a", links), *following]
+
+
+def verb_group(
+    forms: tuple[str, str, str, str],
+    tense: str,
+    person: int,
+    plural: bool,
+    support: bool,
+    main: int,
+    auxiliary: int,
+) -> tuple[list[Word], list[Word]]:
+    """The auxiliary, which a question puts before its subject, and the rest of the verb group.
+
+    Args:
+        forms: base, past, participle and gerund.
+        tense: present, progressive, perfect, past, past_progressive, used_to, future, going_to or modal.
+        person: of the subject: 1, 2 or 3.
+        plural: whether the subject is plural.
+        support: whether "do" is needed (question or "not") where there is no other auxiliary.
+        main: the link of the verb.
+        auxiliary: the link of its auxiliary, which is also the link of the finite verb.
+
+    Returns:
+        Auxiliary (none or one word) and rest.
+    """
+    base, past, participle, gerund = forms
+    third = person == 3 and not plural
+    both = (main, auxiliary)
+    if base == "be":
+        now_be = {"present": "present", "past_progressive": "past"}.get(tense)
+        if now_be is not None:
+            return words(be(now_be, person, plural), *both), []
+    if tense == "progressive":
+        return words(be("present", person, plural), auxiliary), words(gerund, main)
+    if tense == "past_progressive":
+        return words(be("past", person, plural), auxiliary), words(gerund, main)
+    if tense == "going_to":
+        return words(be("present", person, plural), auxiliary), words("going to", auxiliary) + words(base, main)
+    if tense == "perfect":
+        return words("has" if third else "have", auxiliary), words(participle, main)
+    if tense == "future":
+        return words("will", *both), words(base, *both)
+    if tense == "used_to":
+        return [], words("used to", *both) + words(base, *both)
+    if tense == "modal":
+        return words(base, *both), []
+    if tense == "past":
+        return (words("did", auxiliary), words(base, main)) if support else ([], words(past, *both))
+    if support:
+        return words("does" if third else "do", auxiliary), words(base, *both)
+    return [], words(third_person(base) if third else base, *both)

@@ -1,0 +1,41 @@
+"""Token embeddings whose matrix can also be the output projection."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+Tensor = Any
+
+
+class TiedEmbedding(keras.layers.Layer):
+    """Embedding E (V, d), scaled by sqrt(d) on the way in; logits x E^T + b on the way out.
+
+    Args:
+        vocabulary_size: V.
+        model_dim: d.
+
+    Reference: Press and Wolf 2017; Vaswani et al. 2017, section 3.4.
+    """
+
+    def __init__(self, vocabulary_size: int, model_dim: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.model_dim = model_dim
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.vocabulary_size, self.model_dim),
+            initializer=keras.initializers.RandomNormal(stddev=self.model_dim**-0.5),
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
+
+    def call(self, ids: Tensor) -> Tensor:
+        """ids (...,) int32 -> (..., d)."""
+        return ops.take(self.embeddings, ids, axis=0) * math.sqrt(self.model_dim)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """x (..., d) -> (..., V)."""
+        return ops.matmul(x, ops.transpose(self.embeddings)) + self.bias

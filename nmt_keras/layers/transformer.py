@@ -1,0 +1,188 @@
+"""The Transformer's encoder and decoder blocks (Vaswani et al. 2017), pre-norm or post-norm.
+
+pre-norm:  x = x + sublayer(LayerNorm(x))     (Xiong et al. 2020: trains without care)
+post-norm: x = LayerNorm(x + sublayer(x))     (the paper's own order)
+"""
+
+from typing import Any
+
+import keras
+
+from nmt_keras.layers.attention import CrossAttention, SelfAttention
+from nmt_keras.layers.dropout import sequence_dropout
+
+Tensor = Any
+
+
+class FeedForward(keras.layers.Layer):
+    """FFN(x) = W_2 ReLU(W_1 x + b_1) + b_2, with dropout on the hidden units."""
+
+    def __init__(self, model_dim: int, feed_forward_dim: int, dropout_rate: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.hidden = keras.layers.Dense(feed_forward_dim, activation="relu", name="hidden")
+        self.dropout = sequence_dropout(dropout_rate)
+        self.output_projection = keras.layers.Dense(model_dim, name="output_projection")
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.hidden.build(input_shape)
+        self.output_projection.build((*input_shape[:-1], self.hidden.units))
+
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
+        """x (..., model_dim) -> (..., model_dim)."""
+        return self.output_projection(self.dropout(self.hidden(x), training=training))
+
+
+class _Residual(keras.layers.Layer):
+    """The residual connection around a sublayer: `add(x, sublayer(enter(x)))`."""
+
+    def __init__(self, dropout_rate: float, pre_norm: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pre_norm = pre_norm
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")
+        self.dropout = sequence_dropout(dropout_rate)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.norm.build(input_shape)
+
+    def enter(self, x: Tensor) -> Tensor:
+        """The sublayer's input."""
+        return self.norm(x) if self.pre_norm else x
+
+    def add(self, x: Tensor, sublayer_output: Tensor, training: bool | None) -> Tensor:
+        """x (B, T, model_dim) plus the sublayer's output, with dropout."""
+        total = x + self.dropout(sublayer_output, training=training)
+        return total if self.pre_norm else self.norm(total)
+
+
+class EncoderBlock(keras.layers.Layer):
+    """Self-attention over the source, then a feed-forward network.
+
+    Args:
+        model_dim: width.
+        num_heads: attention heads.
+        feed_forward_dim: hidden units of the feed-forward network.
+        dropout_rate: dropout on each sublayer's output, on attention weights and hidden units.
+        pre_norm: normalize before each sublayer (else after).
+    """
+
+    def __init__(
+        self,
+        model_dim: int,
+        num_heads: int,
+        feed_forward_dim: int,
+        dropout_rate: float,
+        pre_norm: bool,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.attention = SelfAttention(model_dim, num_heads, dropout_rate, name="self_attention")
+        self.attention_residual = _Residual(dropout_rate, pre_norm, name="self_attention_residual")
+        self.feed_forward = FeedForward(model_dim, feed_forward_dim, dropout_rate, name="feed_forward")
+        self.feed_forward_residual = _Residual(dropout_rate, pre_norm, name="feed_forward_residual")
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        for layer in (
+            self.attention,
+            self.attention_residual,
+            self.feed_forward,
+            self.feed_forward_residual,
+        ):
+            layer.build(input_shape)
+
+    def call(self, x: Tensor, mask: Tensor, training: bool | None = None) -> Tensor:
+        """x (B, S, model_dim), mask broadcasting to (B, heads, S, S) -> (B, S, model_dim)."""
+        residual = self.attention_residual
+        x = residual.add(x, self.attention(residual.enter(x), mask, training=training), training)
+        residual = self.feed_forward_residual
+        return residual.add(x, self.feed_forward(residual.enter(x), training=training), training)
+
+
+class DecoderBlock(keras.layers.Layer):
+    """Causal self-attention, cross-attention to the encoder's outputs, then a feed-forward network.
+
+    Args: as `EncoderBlock`.
+    """
+
+    def __init__(
+        self,
+        model_dim: int,
+        num_heads: int,
+        feed_forward_dim: int,
+        dropout_rate: float,
+        pre_norm: bool,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.self_attention = SelfAttention(model_dim, num_heads, dropout_rate, name="self_attention")
+        self.self_attention_residual = _Residual(dropout_rate, pre_norm, name="self_attention_residual")
+        self.cross_attention = CrossAttention(model_dim, num_heads, dropout_rate, name="cross_attention")
+        self.cross_attention_residual = _Residual(dropout_rate, pre_norm, name="cross_attention_residual")
+        self.feed_forward = FeedForward(model_dim, feed_forward_dim, dropout_rate, name="feed_forward")
+        self.feed_forward_residual = _Residual(dropout_rate, pre_norm, name="feed_forward_residual")
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        for layer in (
+            self.self_attention,
+            self.self_attention_residual,
+            self.cross_attention,
+            self.cross_attention_residual,
+            self.feed_forward,
+            self.feed_forward_residual,
+        ):
+            layer.build(input_shape)
+
+    def call(
+        self,
+        x: Tensor,
+        self_mask: Tensor,
+        cross_keys: Tensor,
+        cross_values: Tensor,
+        cross_mask: Tensor,
+        training: bool | None = None,
+    ) -> Tensor:
+        """All T positions at once.
+
+        Args:
+            x: (B, T, model_dim).
+            self_mask: bool, broadcasts to (B, heads, T, T).
+            cross_keys: (B, heads, S, head_dim), from `cross_attention.keys_values`.
+            cross_values: as `cross_keys`.
+            cross_mask: bool, broadcasts to (B, heads, T, S).
+            training: apply dropout.
+
+        Returns:
+            (B, T, model_dim).
+        """
+        residual = self.self_attention_residual
+        x = residual.add(x, self.self_attention(residual.enter(x), self_mask, training=training), training)
+        return self._after_self_attention(x, cross_keys, cross_values, cross_mask, training)
+
+    def step(
+        self,
+        x: Tensor,
+        step: Tensor,
+        state: dict[str, Tensor],
+        cross_keys: Tensor,
+        cross_values: Tensor,
+        cross_mask: Tensor,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Position `step` alone: x (B, 1, model_dim) and the cache {"keys", "values"} (B, heads, L, head_dim)
+        -> (B, 1, model_dim) and the cache with this position filled."""
+        residual = self.self_attention_residual
+        attended, keys, values = self.self_attention.step(
+            residual.enter(x), step, state["keys"], state["values"]
+        )
+        x = residual.add(x, attended, training=False)
+        x = self._after_self_attention(x, cross_keys, cross_values, cross_mask, training=False)
+        return x, {"keys": keys, "values": values}
+
+    def _after_self_attention(
+        self, x: Tensor, cross_keys: Tensor, cross_values: Tensor, cross_mask: Tensor, training: bool | None
+    ) -> Tensor:
+        residual = self.cross_attention_residual
+        attended = self.cross_attention(
+            residual.enter(x), cross_keys, cross_values, cross_mask, training=training
+        )
+        x = residual.add(x, attended, training)
+        residual = self.feed_forward_residual
+        return residual.add(x, self.feed_forward(residual.enter(x), training=training), training)

@@ -1,0 +1,55 @@
+"""Corpus BLEU and chrF by sacreBLEU, each with the signature that makes the figure comparable."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nmt_keras.errors import UserError
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.base import Metric
+
+
+@dataclass(frozen=True)
+class Score:
+    """A figure and the settings it was measured with.
+
+    Args:
+        score: percent, 0 to 100, higher is better.
+        signature: in sacreBLEU's own format: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0".
+    """
+
+    score: float
+    signature: str
+
+
+def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+    """BLEU of a corpus (Papineni et al. 2002; Post 2018): cased, tokenization 13a, one reference each.
+
+    Args:
+        hypotheses: translations, detokenized; an empty translation is allowed.
+        references: what each should read, detokenized, as many.
+
+    Raises:
+        UserError: nothing to score, or the two differ in length.
+    """
+    from sacrebleu.metrics import BLEU
+
+    return _score("BLEU", BLEU(), hypotheses, references)
+
+
+def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+    """chrF2 of a corpus (Popović 2015): F-score of character 1- to 6-grams, cased. Arguments and errors as `bleu`."""
+    from sacrebleu.metrics import CHRF
+
+    return _score("chrF", CHRF(), hypotheses, references)
+
+
+def _score(name: str, metric: "Metric", hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+    if len(hypotheses) != len(references) or not hypotheses:
+        raise UserError(
+            f"{name} needs one reference for each hypothesis, and at least one of them. "
+            f"Received: {len(hypotheses)} hypotheses, {len(references)} references."
+        )
+    result = metric.corpus_score(hypotheses, [references])
+    return Score(score=float(result.score), signature=str(metric.get_signature()))

@@ -1,0 +1,65 @@
+"""BLEU and chrF by the length of the source sentence."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from nmt_keras.errors import UserError
+from nmt_keras.metrics.bleu import bleu, chrf
+
+DEFAULT_EDGES = (5, 10, 15, 20, 30, 40)
+
+
+def by_length(
+    sources: Sequence[str],
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    edges: Sequence[int] = DEFAULT_EDGES,
+) -> list[dict[str, Any]]:
+    """Score each bucket of sentences of similar source length as a corpus of its own.
+
+    Args:
+        sources: source sentences; their length is counted in words, separated by white space.
+        hypotheses: their translations, detokenized, as many.
+        references: what each should read, detokenized, as many.
+        edges: the greatest length of each bucket but the last, in words, rising: (5, 10) makes the buckets
+            1-5, 6-10 and 11 upward. An empty source counts in the first bucket.
+
+    Returns:
+        a row for each bucket that holds a sentence, shortest first: "from" and "to" in words, both included
+        ("to" is None in the open bucket), "sentences" (how many), "bleu" and "chrf" (percent).
+
+    Raises:
+        UserError: nothing to score, lengths that differ, or edges that do not rise from at least 1.
+    """
+    faults = []
+    if not len(sources) == len(hypotheses) == len(references) or not sources:
+        faults.append(
+            "Scores by length need one hypothesis and one reference for each source, and at least one source. "
+            f"Received: {len(sources)} sources, {len(hypotheses)} hypotheses, {len(references)} references."
+        )
+    if any(low >= high for low, high in pairwise((0, *edges))):
+        faults.append(f"edges must rise from at least 1. Received: edges={tuple(edges)}.")
+    if faults:
+        raise UserError("\n".join(faults))
+
+    buckets: list[list[int]] = [[] for _ in range(len(edges) + 1)]
+    for index, source in enumerate(sources):
+        buckets[bisect_left(edges, len(source.split()))].append(index)
+
+    rows = []
+    for bucket, first, last in zip(buckets, (0, *edges), (*edges, None), strict=True):
+        if bucket:
+            translated = [hypotheses[index] for index in bucket]
+            wanted = [references[index] for index in bucket]
+            rows.append(
+                {
+                    "from": first + 1,
+                    "to": last,
+                    "sentences": len(bucket),
+                    "bleu": bleu(translated, wanted).score,
+                    "chrf": chrf(translated, wanted).score,
+                }
+            )
+    return rows

@@ -1,0 +1,56 @@
+"""The contract that every architecture keeps, so that one trainer, one search and one exporter serve all.
+
+B batch, S source length, T target length, V vocabulary, L longest output. Memory and state are plain nests of
+tensors. Every leaf leads with B; no state changes its shape while decoding; nothing is remembered on a layer
+between calls.
+"""
+
+from abc import abstractmethod
+from typing import Any
+
+import keras
+
+Tensor = Any
+Memory = Any
+State = Any
+
+
+class TranslationModel(keras.Model):
+    """A model of p(target | source) over one joint vocabulary.
+
+    `call(...)[:, t]` equals the logits of `decode_step` chained t + 1 times, and neither padding nor later target
+    tokens change an earlier logit.
+    """
+
+    @abstractmethod
+    def encode(self, source_ids: Tensor, training: bool | None = None) -> Memory:
+        """Source ids (B, S) int32, PAD after the end -> what the decoder reads; constant while decoding."""
+
+    @abstractmethod
+    def decode(self, target_in_ids: Tensor, memory: Memory, training: bool | None = None) -> Tensor:
+        """Target ids (B, T) int32, led by BOS -> logits (B, T, V) of the next token at each position."""
+
+    @abstractmethod
+    def initial_state(self, memory: Memory, max_length: int) -> State:
+        """The decoder's state before its first step, with room for `max_length` steps (L)."""
+
+    @abstractmethod
+    def decode_step(
+        self, token_ids: Tensor, step: Tensor, state: State, memory: Memory
+    ) -> tuple[Tensor, State]:
+        """One step for every hypothesis.
+
+        Args:
+            token_ids: (B,) int32, the previous tokens (BOS at step 0).
+            step: scalar int32, counted from 0.
+            state: as `initial_state` or the step before returned it.
+            memory: as `encode` returned it.
+
+        Returns:
+            Logits (B, V) of the next token, and the new state.
+        """
+
+    def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
+        """{"source_ids": (B, S), "target_in_ids": (B, T)} int32 -> logits (B, T, V)."""
+        memory = self.encode(inputs["source_ids"], training=training)
+        return self.decode(inputs["target_in_ids"], memory, training=training)

@@ -1,0 +1,23 @@
+"""From an architecture's name to a built model."""
+
+from nmt_keras.config import ArchitectureConfig, RecurrentConfig, TransformerConfig
+from nmt_keras.models.base import TranslationModel
+from nmt_keras.models.rnn import RecurrentSeq2Seq
+from nmt_keras.models.transformer import Transformer
+
+
+def build_model(config: ArchitectureConfig, vocabulary_size: int) -> TranslationModel:
+    """A model with all its weights created, drawn from Keras' current random seed.
+
+    Args:
+        config: the sizes; its type is the architecture.
+        vocabulary_size: V.
+    """
+    model: TranslationModel
+    match config:
+        case TransformerConfig():
+            model = Transformer(config, vocabulary_size, name="transformer")
+        case RecurrentConfig():
+            model = RecurrentSeq2Seq(config, vocabulary_size, name="rnn")
+    model.build()
+    return model

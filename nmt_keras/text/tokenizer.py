@@ -1,0 +1,124 @@
+"""The joint SentencePiece vocabulary: training, and text <-> ids by the TensorFlow Text op."""
+
+import hashlib
+import io
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras_hub
+import numpy as np
+import sentencepiece
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from nmt_keras.errors import ConfigError
+from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
+
+_SPACE_SIGN = "\N{LOWER ONE EIGHTH BLOCK}"
+
+
+def normalize(text: str) -> str:
+    """What a model sees of a sentence: NFC, with runs of spaces folded into one and none at the ends.
+
+    SentencePiece writes a space as U+2581, so that sign reads as a space too. Every other sign is kept
+    (no-break spaces, typographic quotes, emoji): `decode(encode(text)) == normalize(text)`.
+    """
+    composed = unicodedata.normalize("NFC", text).replace(_SPACE_SIGN, " ")
+    return " ".join(word for word in composed.split(" ") if word)
+
+
+def train_vocabulary(sentences: Iterable[str], size: int, character_coverage: float, seed: int) -> bytes:
+    """Trains a unigram SentencePiece model with byte fallback, so that no sign is ever unknown.
+
+    Args:
+        sentences: text of both languages.
+        size: number of pieces, special tokens and the 256 bytes included. It is an upper bound: a small
+            corpus gives fewer.
+        character_coverage: share of the characters that get a piece of their own; bytes spell the rest.
+        seed: chooses the sentences where there are more than SentencePiece reads.
+
+    Returns:
+        The serialized SentencePiece model.
+
+    Raises:
+        ConfigError: `size` cannot hold the bytes and the characters of the text.
+    """
+    if size <= 260:
+        raise ConfigError(
+            f"vocabulary.size must be above 260 (4 special tokens and 256 bytes). Received: size={size}."
+        )
+    model = io.BytesIO()
+    sentencepiece.set_random_generator_seed(seed)
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=(normalize(sentence) for sentence in sentences),
+            model_writer=model,
+            model_type="unigram",
+            vocab_size=size,
+            hard_vocab_limit=False,
+            character_coverage=character_coverage,
+            byte_fallback=True,
+            normalization_rule_name="identity",
+            pad_id=PAD_ID,
+            unk_id=UNKNOWN_ID,
+            bos_id=BOS_ID,
+            eos_id=EOS_ID,
+            input_sentence_size=2_000_000,
+            shuffle_input_sentence=True,
+            num_threads=1,  # the result depends on the number of threads
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise ConfigError(
+            f"vocabulary.size must hold 260 pieces and each character of the text. Received: size={size}. "
+            f"Give a larger size or a smaller character_coverage. SentencePiece says: {error}"
+        ) from None
+    return model.getvalue()
+
+
+class Tokenizer(tf.Module):
+    """Text to ids and back, inside any TensorFlow graph (tf.data, SavedModel).
+
+    Args:
+        proto: the serialized SentencePiece model, as `train_vocabulary` returns it.
+    """
+
+    def __init__(self, proto: bytes) -> None:
+        super().__init__(name="tokenizer")
+        self.proto = proto
+        self._pieces = keras_hub.tokenizers.SentencePieceTokenizer(proto=proto, dtype="int32")
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of pieces V."""
+        return self._pieces.vocabulary_size()
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the vocabulary: what a model's directory is checked by."""
+        return hashlib.sha256(self.proto).hexdigest()
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
+    def encode(self, texts: Any) -> Any:
+        """Sentences (B,) string -> ids, a ragged (B, None) int32 tensor. Each row ends with EOS."""
+        ids = self._pieces(tf_text.normalize_utf8(texts, "NFC"))
+        return tf.concat([ids, tf.fill((tf.shape(texts)[0], 1), EOS_ID)], axis=1)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32)])
+    def decode(self, ids: Any) -> Any:
+        """Ids (B, L) int32 -> sentences (B,) string. A row ends at its first EOS; padding is left out."""
+        before_eos = tf.cumsum(tf.cast(ids == EOS_ID, tf.int32), axis=1) == 0
+        return self._pieces.detokenize(tf.ragged.boolean_mask(ids, before_eos & (ids != PAD_ID)))
+
+    def encode_all(self, sentences: Sequence[str], batch_size: int = 1024) -> list[np.ndarray]:
+        """Sentences -> their ids, one int32 array each, tokenized in parallel by tf.data."""
+        dataset = tf.data.Dataset.from_tensor_slices(tf.constant(list(sentences), tf.string)).batch(batch_size)
+        ids: list[np.ndarray] = []
+        for batch in dataset.map(self.encode, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2):
+            ids += np.split(batch.flat_values.numpy(), batch.row_starts().numpy()[1:])
+        return ids
+
+    def decode_all(self, ids: np.ndarray) -> list[str]:
+        """Ids (B, L) int32 -> B sentences."""
+        return [text.decode() for text in self.decode(ids).numpy()]

@@ -1,0 +1,329 @@
+"""Experiment tracking: a run takes parameters, metrics, data sets, figures, tables and one translation model.
+
+The store is what MLFLOW_TRACKING_URI names; without it, sqlite:///mlflow.db in the working directory with the
+artifacts in ./mlruns. Inside `mlflow run` the run that it opened is resumed.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from nmt_keras.errors import UserError
+from nmt_keras.tracking.git import git_tags
+from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors
+
+FLUSH_METRICS = 500  # MLflow takes up to 1000 in one batch
+FLUSH_SECONDS = 5.0
+PARAMETERS_PER_BATCH = 100  # MLflow's limit
+PYFUNC_FILE = Path(__file__).parents[1] / "serving" / "pyfunc.py"
+PYFUNC_PACKAGES = ("mlflow", "numpy", "pandas", "tensorflow", "tensorflow-text")
+
+
+@dataclass(frozen=True)
+class LoggedModel:
+    """A model in the tracking store, not yet registered.
+
+    Args:
+        model_id: "m-" and 32 hexadecimal digits.
+        model_uri: "models:/" and the identity; what `registry.register` and `registry.resolve` take.
+    """
+
+    model_id: str
+    model_uri: str
+
+
+class Run:
+    """An open MLflow run; made by `start_run`.
+
+    Args:
+        run_id: MLflow's identity of the run.
+        experiment_id: the experiment it belongs to.
+    """
+
+    def __init__(self, run_id: str, experiment_id: str) -> None:
+        self.run_id = run_id
+        self.experiment_id = experiment_id
+        self._client = load_mlflow().MlflowClient()
+        self._metrics: list[Any] = []
+        self._flushed = time.monotonic()
+
+    def log_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Log settings; nested mappings are flattened to dotted names.
+
+        A name that the run has already keeps its value: `mlflow run` logs the entry point's parameters by
+        itself, in the spelling of the command line, and MLflow allows no change.
+        """
+        from mlflow.entities import Param
+
+        with mlflow_errors(UserError, "Logging parameters"):
+            known = self._client.get_run(self.run_id).data.params
+            new = [Param(key, str(value)) for key, value in flatten(parameters).items() if key not in known]
+            for start in range(0, len(new), PARAMETERS_PER_BATCH):
+                self._client.log_batch(self.run_id, params=new[start : start + PARAMETERS_PER_BATCH])
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Note figures; they are written in batches, at the latest at the end of the run.
+
+        Args:
+            metrics: figure by name.
+            step: the training update after which they were measured.
+        """
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._metrics += [Metric(name, float(value), now, step) for name, value in metrics.items()]
+        if len(self._metrics) >= FLUSH_METRICS or time.monotonic() - self._flushed >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the figures noted so far."""
+        with mlflow_errors(UserError, "Logging metrics"):
+            while self._metrics:
+                self._client.log_batch(self.run_id, metrics=self._metrics[:FLUSH_METRICS])
+                del self._metrics[:FLUSH_METRICS]
+        self._flushed = time.monotonic()
+
+    def log_dataset(
+        self, name: str, split: str, *, sha256: str, pairs: int, origin: str, context: str
+    ) -> Any:
+        """Record which data the run read, without storing it.
+
+        Args:
+            name: of the corpus.
+            split: "train", "valid" or "test".
+            sha256: hash of all pairs (hexadecimal); its first 32 digits identify the data set.
+            pairs: number of sentence pairs.
+            origin: a path, an address or a seed.
+            context: what the run does with it: "training", "validation" or "evaluation".
+
+        Returns:
+            MLflow's data set, for the argument `dataset` of `log_translation_model`.
+        """
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        web = origin.startswith(("http://", "https://"))
+        dataset = Dataset(
+            name=f"{name}-{split}",
+            digest=sha256[:32],
+            source_type="http" if web else "local",
+            source=json.dumps({"url" if web else "uri": origin}),
+            profile=json.dumps({"pairs": pairs, "split": split, "sha256": sha256}),
+        )
+        tags = [InputTag("mlflow.data.context", context)]
+        with mlflow_errors(UserError, f"Logging data set {dataset.name}"):
+            self._client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, tags)])
+        return dataset
+
+    def log_figure(self, path: Path) -> None:
+        """Store an image file among the run's artifacts, under figures/."""
+        with mlflow_errors(UserError, f"Logging figure {path}"):
+            self._client.log_artifact(self.run_id, str(path), "figures")
+
+    def log_table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
+        """Store columns of equal length, such as sources and hypotheses, as NAME.json among the artifacts."""
+        table = {key: list(column) for key, column in columns.items()}
+        with mlflow_errors(UserError, f"Logging table {name}"):
+            self._client.log_table(self.run_id, table, f"{name}.json")
+
+    def log_artifacts(self, directory: Path, name: str) -> None:
+        """Store the files of a directory among the run's artifacts, under NAME/."""
+        with mlflow_errors(UserError, f"Logging {directory}"):
+            self._client.log_artifacts(self.run_id, str(directory), name)
+
+    def log_translation_model(
+        self,
+        saved_model: Path,
+        model_directory: Path,
+        *,
+        metrics: Mapping[str, float],
+        step: int = 0,
+        dataset: Any = None,
+        parameters: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        input_example: Sequence[str] | None = None,
+        name: str = "model",
+    ) -> LoggedModel:
+        """Log one MLflow model: it serves strings, and carries the project's own model directory.
+
+        Args:
+            saved_model: directory of the SavedModel that translates strings (`serving_default`, `source`).
+            model_directory: the project's model directory, which `registry.resolve` gives back.
+            metrics: figures of the finished model, by name ("test_bleu"); logged with the run too.
+            step: the training update the model stems from.
+            dataset: what the metrics were measured on, from `log_dataset`.
+            parameters: settings of the model, beside those of the run; nested mappings are flattened.
+            tags: of the model.
+            input_example: sentences to store as an example; the model is loaded once to translate them.
+            name: of the model within the run.
+
+        Raises:
+            UserError: a directory that does not exist, or MLflow cannot store the model.
+        """
+        for directory in (saved_model, model_directory):
+            if not directory.is_dir():
+                raise UserError(f"A model to log must be a directory. Received: {directory}.")
+        self.flush()
+        with mlflow_errors(UserError, f"Logging model {name!r}"):
+            import mlflow
+            import pandas as pd  # type: ignore[import-untyped]
+            from mlflow.models import Model, ModelSignature
+            from mlflow.types import ColSpec, DataType, Schema
+
+            info = Model.log(
+                artifact_path=None,
+                flavor=mlflow.pyfunc,
+                flavor_name="pyfunc.ModelFromCode",
+                name=name,
+                run_id=self.run_id,
+                python_model=str(PYFUNC_FILE),
+                artifacts={"saved_model": str(saved_model), "model": str(model_directory)},
+                pip_requirements=[f"{package}=={version(package)}" for package in PYFUNC_PACKAGES],
+                # A named column takes the most forms of request, the empty list among them.
+                signature=ModelSignature(
+                    inputs=Schema([ColSpec(DataType.string, name="source")]),
+                    outputs=Schema([ColSpec(DataType.string)]),
+                ),
+                input_example=None
+                if input_example is None
+                else pd.DataFrame({"source": list(input_example)}),
+                params=flatten(parameters or {}),
+                tags=dict(tags or {}),
+                step=step,
+            )
+            mlflow.log_metrics(
+                {key: float(value) for key, value in metrics.items()},
+                step=step,
+                run_id=self.run_id,
+                model_id=info.model_id,
+                dataset=dataset,
+            )
+        return LoggedModel(model_id=info.model_id, model_uri=f"models:/{info.model_id}")
+
+
+@contextmanager
+def start_run(
+    name: str,
+    experiment: str,
+    parent: Run | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Iterator[Run]:
+    """Open a run and close it as FINISHED, as FAILED after an error, or as KILLED after Ctrl-C.
+
+    The run is tagged with the project's git commit and sampled for processor, memory, disk and network use.
+
+    Args:
+        name: of the run; inside `mlflow run` the resumed run keeps its own.
+        experiment: created if there is none of that name; a child and a resumed run stay in theirs.
+        parent: the open run that this one is a part of.
+        tags: of the run.
+
+    Raises:
+        UserError: MLflow cannot open the run.
+    """
+    with mlflow_errors(UserError, f"Opening run {name!r}"):
+        mlflow = load_mlflow()
+        resumed = parent is None and "MLFLOW_RUN_ID" in os.environ
+        if resumed:
+            settings = {}
+        elif parent is not None:
+            settings = {
+                "run_name": name,
+                "experiment_id": parent.experiment_id,
+                "parent_run_id": parent.run_id,
+            }
+        else:
+            settings = {"run_name": name, "experiment_id": _experiment_id(experiment)}
+        info = mlflow.start_run(
+            **settings,
+            nested=parent is not None,
+            tags={**git_tags(Path(__file__)), **(tags or {})},
+            log_system_metrics=True,
+        ).info
+    run = Run(info.run_id, info.experiment_id)
+    status = "FAILED"
+    try:
+        _check_artifact_store(info.artifact_uri)
+        try:
+            yield run
+        finally:
+            run.flush()
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        mlflow.end_run(status)
+
+
+def rank_models(experiment: str, metric: str = "test_bleu") -> list[dict[str, Any]]:
+    """The logged models of an experiment, best first.
+
+    Args:
+        experiment: its name.
+        metric: what to rank by, higher is better; models without it are left out.
+
+    Returns:
+        for each model "model_id", "model_uri", "run_id", "name", the figure under the metric's own name, and
+        "metrics" and "parameters", all of them by name.
+
+    Raises:
+        UserError: no such experiment.
+    """
+    with mlflow_errors(UserError, f"Ranking the models of experiment {experiment!r}"):
+        mlflow = load_mlflow()
+        found = mlflow.get_experiment_by_name(experiment)
+        if found is None:
+            names = ", ".join(sorted(known.name for known in mlflow.search_experiments())) or "none"
+            raise UserError(f"No experiment has that name. Received: {experiment!r}. There are: {names}.")
+        models = mlflow.search_logged_models(experiment_ids=[found.experiment_id], output_format="list")
+    rows = []
+    for model in models:
+        # A model that was measured twice is ranked by the later figure.
+        metrics = {row.key: row.value for row in sorted(model.metrics or [], key=lambda row: row.timestamp)}
+        if metric in metrics:
+            rows.append(
+                {
+                    "model_id": model.model_id,
+                    "model_uri": f"models:/{model.model_id}",
+                    "run_id": model.source_run_id,
+                    "name": model.name,
+                    metric: metrics[metric],
+                    "metrics": metrics,
+                    "parameters": dict(model.params or {}),
+                }
+            )
+    return sorted(rows, key=lambda row: row[metric], reverse=True)
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} as {"a.b": 1}; an empty mapping stays a value."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _experiment_id(name: str) -> str:
+    mlflow = load_mlflow()
+    experiment = mlflow.get_experiment_by_name(name)
+    return str(mlflow.create_experiment(name) if experiment is None else experiment.experiment_id)
+
+
+def _check_artifact_store(artifact_uri: str) -> None:
+    # An experiment that a server created (`mlflow ui` creates "Default") takes artifacts through it only.
+    tracking_uri = load_mlflow().get_tracking_uri()
+    if artifact_uri.startswith("mlflow-artifacts:") and not tracking_uri.startswith("http"):
+        raise UserError(
+            "The experiment was created by a tracking server and takes artifacts through it only. "
+            f"Received: MLFLOW_TRACKING_URI={tracking_uri}. Name another experiment (`mlflow run` takes "
+            "--experiment-name), or set MLFLOW_TRACKING_URI to the server, such as http://127.0.0.1:5000."
+        )
