@@ -119,6 +119,7 @@ class TrainingConfig:
         clip_norm: the gradient's norm is cut to this.
         average_decay: decay of the moving average of weights that is validated and kept.
         patience: epochs without a better validation BLEU before training stops.
+        jit_compile: compile with XLA where the backend and the devices allow it.
     """
 
     epochs: int = 100
@@ -131,6 +132,7 @@ class TrainingConfig:
     clip_norm: float = 1.0
     average_decay: float = 0.998
     patience: int = 10
+    jit_compile: bool = True
 
     def __post_init__(self) -> None:
         _require_positive(

@@ -126,6 +126,9 @@ class TrainingBatches:
             ids,
             tf.TensorSpec((None, None), tf.float32),
         )
-        return tf.data.Dataset.from_generator(
+        dataset = tf.data.Dataset.from_generator(
             lambda: self.epoch(self.next_epoch), output_signature=signature
-        ).prefetch(tf.data.AUTOTUNE)
+        )
+        # Without a known size, Keras would find the end of an epoch by a step that fails half-way.
+        counted = dataset.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch))
+        return counted.prefetch(tf.data.AUTOTUNE)

@@ -99,7 +99,7 @@ class SelfAttention(_Attention):
         query, key, value = self.split_heads(self.query_key_value(x), 3)
         keys = ops.slice_update(keys, (0, 0, step, 0), key)
         values = ops.slice_update(values, (0, 0, step, 0), value)
-        seen = ops.arange(keys.shape[2]) <= step  # (L,)
+        seen = ops.arange(ops.shape(keys)[2]) <= step  # (L,)
         return self.weighted_sum(attention_weights(query, keys, seen), values, False), keys, values
 
 

@@ -39,7 +39,7 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
 
 
 def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
-    """chrF2 of a corpus (Popović 2015): F-score of character 1- to 6-grams, cased. Arguments and errors as `bleu`."""
+    """chrF2 of a corpus (Popović 2015): F-score of character n-grams; arguments and errors as `bleu`."""
     from sacrebleu.metrics import CHRF
 
     return _score("chrF", CHRF(), hypotheses, references)

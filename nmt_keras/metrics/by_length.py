@@ -36,7 +36,7 @@ def by_length(
     faults = []
     if not len(sources) == len(hypotheses) == len(references) or not sources:
         faults.append(
-            "Scores by length need one hypothesis and one reference for each source, and at least one source. "
+            "Scores by length need a hypothesis and a reference for each source, and at least one source. "
             f"Received: {len(sources)} sources, {len(hypotheses)} hypotheses, {len(references)} references."
         )
     if any(low >= high for low, high in pairwise((0, *edges))):

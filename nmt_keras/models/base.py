@@ -22,6 +22,15 @@ class TranslationModel(keras.Model):
     tokens change an earlier logit.
     """
 
+    @property
+    @abstractmethod
+    def vocabulary_layers(self) -> list[keras.layers.Layer]:
+        """The embeddings and the output projection: the layers whose size follows the vocabulary's."""
+
+    def count_params_outside_embeddings(self) -> int:
+        """Number of weights outside `vocabulary_layers`: what architectures are compared at."""
+        return self.count_params() - sum(layer.count_params() for layer in self.vocabulary_layers)
+
     @abstractmethod
     def encode(self, source_ids: Tensor, training: bool | None = None) -> Memory:
         """Source ids (B, S) int32, PAD after the end -> what the decoder reads; constant while decoding."""

@@ -56,6 +56,10 @@ class RecurrentSeq2Seq(TranslationModel):
             self.config.hidden_dim, return_sequences=True, return_state=True, name=name
         )
 
+    @property
+    def vocabulary_layers(self) -> list[keras.layers.Layer]:
+        return [self.source_embedding, self.target_embedding, self.output_projection]
+
     def encode(self, source_ids: Tensor, training: bool | None = None) -> Memory:
         mask = padding_mask(source_ids)
         x = self.dropout(self.source_embedding(source_ids), training=training)

@@ -64,6 +64,10 @@ class Transformer(TranslationModel):
         x = self.embedding(ids) + sinusoidal_encoding(positions, self.config.model_dim)
         return self.dropout(x, training=training)
 
+    @property
+    def vocabulary_layers(self) -> list[keras.layers.Layer]:
+        return [self.embedding]
+
     def encode(self, source_ids: Tensor, training: bool | None = None) -> Memory:
         mask = padding_mask(source_ids)
         x = self._embed(source_ids, ops.arange(ops.shape(source_ids)[1]), training)

@@ -7,16 +7,17 @@ imports nothing but what the model's pip requirements name; nmt_keras is not amo
 from collections.abc import Iterable
 from typing import Any
 
-import mlflow.pyfunc
+import mlflow
 import pandas as pd  # type: ignore[import-untyped]
+from mlflow.pyfunc import PythonModel
 
 BATCH_SIZE = 64
 
 
-class TranslationPyfunc(mlflow.pyfunc.PythonModel):
+class TranslationPyfunc(PythonModel):
     """Translate with the SavedModel among the model's artifacts ("saved_model").
 
-    Its signature `serving_default` takes `source` (string, shape (B,)) and gives `translation` (string, (B,)).
+    Its signature `serving_default` takes `source` (string, (B,)) and gives `translation` (string, (B,)).
     """
 
     def load_context(self, context: Any) -> None:

@@ -15,6 +15,7 @@ _ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",  # a machine without git is no fault
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_UV_AUTO_DETECT": "false",  # a uv.lock that lies about is not a logged model's environment
 }
 

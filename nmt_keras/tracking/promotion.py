@@ -31,7 +31,7 @@ def promote_candidate(name: str, version: int) -> list[str]:
 
 
 def promote_champion(name: str, version: int) -> list[str]:
-    """Make a version the champion, `models:/NAME@champion`. Arguments, result and errors as `promote_candidate`."""
+    """Make a version the champion (`models:/NAME@champion`); arguments and errors as `promote_candidate`."""
     with mlflow_errors(ModelError, f"Promoting version {version} of {name!r}"):
         load_mlflow().MlflowClient().set_registered_model_alias(name, CHAMPION, str(version))
     return [CHAMPION]

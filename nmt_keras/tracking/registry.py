@@ -1,7 +1,12 @@
 """The model registry: a name with numbered versions and aliases, and what a user may give as a model."""
 
+import os
 from collections.abc import Mapping
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 from nmt_keras.errors import ModelError
 from nmt_keras.tracking.mlflow_client import has_store, load_mlflow, mlflow_errors
@@ -27,26 +32,18 @@ def register(model_uri: str, name: str, tags: Mapping[str, str] | None = None) -
     """
     with mlflow_errors(ModelError, f"Registering {model_uri} as {name!r}"):
         mlflow = load_mlflow()
-        client = mlflow.MlflowClient()
-        model = client.get_logged_model(model_uri.removeprefix("models:/"))
-        try:
-            client.create_registered_model(name)
-        except mlflow.exceptions.MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+        # An unknown model is found out here, before MLflow would create the name.
+        model = mlflow.MlflowClient().get_logged_model(model_uri.removeprefix("models:/"))
         figures = sorted(model.metrics or [], key=lambda row: row.timestamp)
-        registered = client.create_model_version(
-            name,
-            source=model_uri,
-            run_id=model.source_run_id,
-            model_id=model.model_id,
-            tags={**{row.key: f"{row.value:.6g}" for row in figures}, **(tags or {})},
-        )
+        with redirect_stderr(StringIO()):  # MLflow tells of each step there
+            registered = mlflow.register_model(
+                model_uri, name, tags={**{row.key: f"{row.value:.6g}" for row in figures}, **(tags or {})}
+            )
     return int(registered.version)
 
 
 def resolve(reference: str) -> Path:
-    """The model directory that a reference names; downloaded where the artifacts are not on this machine.
+    """The model directory that a reference names; downloaded once where the store is on another machine.
 
     Args:
         reference: a directory, models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or
@@ -76,12 +73,32 @@ def resolve(reference: str) -> Path:
                 f"{reference} names no model; a model is {FORMS}. {_known(reference)} (MLflow: {error})"
             ) from error
         artifact = model.flavors.get("python_function", {}).get("artifacts", {}).get("model")
-        if artifact is None:
+        if artifact is None or model.model_id is None:
             raise ModelError(
                 f"{reference} is a model of another project: it holds no artifact named 'model'."
             )
         location = mlflow.MlflowClient().get_logged_model(model.model_id).artifact_location
-        return Path(mlflow.artifacts.download_artifacts(f"{location}/{artifact['path']}"))
+        return _fetch(f"{location}/{artifact['path']}", model.model_id)
+
+
+def _fetch(uri: str, model_id: str) -> Path:
+    """The directory of an artifact: in place if the store is on this machine, or in the user's cache."""
+    from platformdirs import user_cache_dir
+
+    download = load_mlflow().artifacts.download_artifacts
+    if urlsplit(uri).scheme in ("", "file"):
+        return Path(download(uri))
+    kept = Path(user_cache_dir("nmt_keras")) / "models" / model_id  # a logged model never changes
+    if not kept.is_dir():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=kept.parent) as temporary:
+            downloaded = download(uri, dst_path=temporary)
+            try:
+                os.replace(downloaded, kept)
+            except OSError:
+                if not kept.is_dir():  # otherwise another process was first
+                    raise
+    return kept
 
 
 def _known(reference: str) -> str:

@@ -44,11 +44,13 @@ class Run:
     Args:
         run_id: MLflow's identity of the run.
         experiment_id: the experiment it belongs to.
+        experiment: that experiment's name.
     """
 
-    def __init__(self, run_id: str, experiment_id: str) -> None:
+    def __init__(self, run_id: str, experiment_id: str, experiment: str) -> None:
         self.run_id = run_id
         self.experiment_id = experiment_id
+        self.experiment = experiment
         self._client = load_mlflow().MlflowClient()
         self._metrics: list[Any] = []
         self._flushed = time.monotonic()
@@ -245,7 +247,7 @@ def start_run(
             tags={**git_tags(Path(__file__)), **(tags or {})},
             log_system_metrics=True,
         ).info
-    run = Run(info.run_id, info.experiment_id)
+        run = Run(info.run_id, info.experiment_id, mlflow.get_experiment(info.experiment_id).name)
     status = "FAILED"
     try:
         _check_artifact_store(info.artifact_uri)
@@ -258,7 +260,8 @@ def start_run(
         status = "KILLED"
         raise
     finally:
-        mlflow.end_run(status)
+        with mlflow_errors(UserError, f"Closing run {name!r}"):
+            mlflow.end_run(status)
 
 
 def rank_models(experiment: str, metric: str = "test_bleu") -> list[dict[str, Any]]:

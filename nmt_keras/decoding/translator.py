@@ -1,0 +1,116 @@
+"""Raw sentences to raw sentences with a model in memory, and the scores of given translations."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from nmt_keras.config import SearchConfig
+from nmt_keras.data.batching import BatchShape
+from nmt_keras.data.dataset import TokenizedText, pad
+from nmt_keras.data.parallel_text import ParallelText
+from nmt_keras.decoding.compilation import compile_inference
+from nmt_keras.decoding.scoring import token_log_probs
+from nmt_keras.decoding.search import beam_search
+from nmt_keras.models.base import TranslationModel
+from nmt_keras.text.tokenizer import Tokenizer
+
+_LENGTH_STEP = 8  # batches are padded to a multiple of this, so that few shapes are compiled
+
+
+class Translation(NamedTuple):
+    """A translation and its score: the log-probability divided by the length penalty."""
+
+    text: str
+    score: float
+
+
+def _rounded_up(length: int) -> int:
+    return -(-length // _LENGTH_STEP) * _LENGTH_STEP
+
+
+class Translator:
+    """Translates sentences in batches of similar length.
+
+    Args:
+        model: any architecture.
+        tokenizer: its vocabulary.
+        config: beam size, length penalty, batch size.
+        jit_compile: compile the search with XLA; pays on thousands of sentences.
+    """
+
+    def __init__(
+        self, model: TranslationModel, tokenizer: Tokenizer, config: SearchConfig, jit_compile: bool = False
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.config = config
+        self._search = compile_inference(
+            model, lambda source_ids: beam_search(model, source_ids, config), 1, jit_compile
+        )
+
+    def translate(
+        self, sentences: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> list[Translation]:
+        """The best translation of each sentence, in their order. An empty sentence stays empty, with score 0.
+
+        Args:
+            sentences: raw text.
+            progress: called after each batch with the number of sentences in it.
+        """
+        source_ids = self.tokenizer.encode_all(sentences)
+        lengths = np.array([len(ids) for ids in source_ids])
+        translations = [Translation("", 0.0)] * len(sentences)
+        order = [i for i in np.argsort(lengths, kind="stable")[::-1] if lengths[i] > 1]  # alone, EOS is empty
+        for start in range(0, len(order), self.config.batch_size):
+            members = order[start : start + self.config.batch_size]
+            batch = pad([source_ids[i] for i in members], (len(members), _rounded_up(lengths[members[0]])))
+            ids, scores = self._search(batch)
+            texts = self.tokenizer.decode_all(ids[:, 0])
+            for member, text, score in zip(members, texts, scores[:, 0], strict=True):
+                translations[member] = Translation(text, float(score))
+            if progress:
+                progress(len(members))
+        return translations
+
+
+class Scorer:
+    """The log-probabilities of given translations (forced decoding).
+
+    Args:
+        model: any architecture.
+        tokenizer: its vocabulary.
+        batch_tokens: token slots of a batch on each side.
+    """
+
+    def __init__(self, model: TranslationModel, tokenizer: Tokenizer, batch_tokens: int = 4096) -> None:
+        self.tokenizer = tokenizer
+        self.batch_tokens = batch_tokens
+        self._score = compile_inference(
+            model,
+            lambda source_ids, target_in_ids, target_out_ids: token_log_probs(
+                model, source_ids, target_in_ids, target_out_ids
+            ),
+            3,
+        )
+
+    def score(self, text: ParallelText) -> tuple[np.ndarray, np.ndarray]:
+        """log p(target | source) of each pair (N,) in nats, and the number of target tokens (N,), EOS included."""
+        tokenized = TokenizedText(text, self.tokenizer)
+        lengths = tokenized.lengths
+        log_probs = np.zeros(len(text))
+        order = np.argsort(lengths, kind="stable")[::-1]
+        start = 0
+        while start < len(order):
+            length = _rounded_up(lengths[order[start]])
+            shape = BatchShape(max(self.batch_tokens // length, 1), length)
+            members = order[start : start + shape.rows]
+            inputs, target_out_ids, _ = tokenized.batch(shape, members)
+            scores = self._score(inputs["source_ids"], inputs["target_in_ids"], target_out_ids)
+            log_probs[members] = scores.sum(axis=1)[: len(members)]
+            start += shape.rows
+        return log_probs, np.array([len(ids) for ids in tokenized.target_ids])
+
+    def cross_entropy(self, text: ParallelText) -> float:
+        """Mean of -log p over the target tokens, in nats."""
+        log_probs, lengths = self.score(text)
+        return float(-log_probs.sum() / lengths.sum())

@@ -1,0 +1,117 @@
+"""A trained model on disk: weights, vocabulary and description, which belong together.
+
+    model.json            architecture, sizes, languages, the vocabulary's hash, search settings, lineage
+    vocabulary.model      the SentencePiece model
+    model.weights.h5      the weights, readable on every backend
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nmt_keras.config import ArchitectureConfig, Preset, SearchConfig
+from nmt_keras.errors import ConfigError, ModelError
+from nmt_keras.files import read_json, write_json, written_whole
+from nmt_keras.models.base import TranslationModel
+from nmt_keras.models.factory import build_model
+from nmt_keras.text.tokenizer import Tokenizer
+
+_FORMAT = 1
+_DESCRIPTION, _VOCABULARY, _WEIGHTS = "model.json", "vocabulary.model", "model.weights.h5"
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What is needed, beside weights and vocabulary, to use a model.
+
+    Args:
+        architecture: name, as `--architecture` takes it.
+        sizes: of the architecture.
+        source_language: code of the language it reads.
+        target_language: code of the language it writes.
+        vocabulary_sha256: hash of the vocabulary it was trained with.
+        search: settings it was validated with.
+        lineage: the models it was initialised from, the nearest first.
+    """
+
+    architecture: str
+    sizes: ArchitectureConfig
+    source_language: str
+    target_language: str
+    vocabulary_sha256: str
+    search: SearchConfig
+    lineage: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "ModelDescription":
+        """The description that `asdict` turned into `values`."""
+        values = dict(values)
+        sizes = type(Preset().architecture(values["architecture"]))
+        return cls(
+            **values
+            | {
+                "sizes": sizes(**values["sizes"]),
+                "search": SearchConfig(**values["search"]),
+                "lineage": tuple(values["lineage"]),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready for use."""
+
+    model: TranslationModel
+    tokenizer: Tokenizer
+    description: ModelDescription
+
+
+def save_description(directory: Path, tokenizer: Tokenizer, description: ModelDescription) -> None:
+    """Writes the vocabulary and the description; the weights follow with `save_weights`."""
+    with written_whole(directory / _VOCABULARY) as beside:
+        beside.write_bytes(tokenizer.proto)
+    write_json(directory / _DESCRIPTION, {"format": _FORMAT} | asdict(description))
+
+
+def save_weights(directory: Path, model: TranslationModel) -> None:
+    """Writes the weights of a model that was not compiled (else the optimizer's state would go with them)."""
+    with written_whole(directory / _WEIGHTS) as beside:
+        whole_name = beside.with_name(beside.name.lstrip("."))  # Keras refuses other endings than .weights.h5
+        model.save_weights(whole_name)
+        whole_name.rename(beside)
+
+
+def load_model(directory: Path) -> LoadedModel:
+    """Reads a model directory.
+
+    Raises:
+        ModelError: a file is missing or unreadable, or the vocabulary is not the one of the training.
+    """
+    missing = [name for name in (_DESCRIPTION, _VOCABULARY, _WEIGHTS) if not (directory / name).is_file()]
+    if missing:
+        raise ModelError(
+            f"A model directory holds {_DESCRIPTION}, {_VOCABULARY} and {_WEIGHTS}. "
+            f"Received: {directory} without {', '.join(missing)}. Train one with `nmt-keras train --output {directory}`."
+        )
+    try:
+        values = read_json(directory / _DESCRIPTION)
+        if values.pop("format") != _FORMAT:
+            raise ValueError(f"this version reads format {_FORMAT}")
+        description = ModelDescription.from_json(values)
+    except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise ModelError(f"{directory / _DESCRIPTION} is not a model description: {error!r}.") from None
+    tokenizer = Tokenizer((directory / _VOCABULARY).read_bytes())
+    if tokenizer.sha256 != description.vocabulary_sha256:
+        raise ModelError(
+            f"The vocabulary must be the one that the model was trained with, whose SHA-256 is "
+            f"{description.vocabulary_sha256}. Received: {directory / _VOCABULARY} with {tokenizer.sha256}."
+        )
+    model = build_model(description.sizes, tokenizer.vocabulary_size)
+    try:
+        model.load_weights(directory / _WEIGHTS)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{directory / _WEIGHTS} does not fit the {description.architecture} that {_DESCRIPTION} "
+            f"describes: {str(error).splitlines()[0]}"
+        ) from None
+    return LoadedModel(model, tokenizer, description)

@@ -1,0 +1,22 @@
+"""Translates lines with an exported SavedModel; needs tensorflow and tensorflow_text alone, not nmt_keras.
+
+python standalone.py EXPORT_DIRECTORY/1 < sentences.txt > translations.txt
+"""
+
+import sys
+
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
+
+
+def main() -> None:
+    """Reads sentences from stdin, one a line, and prints as many translations."""
+    saved_model = tf.saved_model.load(sys.argv[1])
+    translate = saved_model.signatures["serving_default"]
+    sentences = sys.stdin.buffer.read().decode().removesuffix("\n").split("\n")
+    for translation in translate(source=tf.constant(sentences))["translation"].numpy():
+        sys.stdout.buffer.write(translation + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""What happens between the batches and epochs of a training."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from nmt_keras.data.dataset import TrainingBatches
+
+Logs = dict[str, Any] | None
+LogMetrics = Callable[[Mapping[str, float], int], None]
+
+_LINE_SECONDS = 10.0  # between lines of progress where there is no terminal
+_VALIDATION_MARGIN = 1.3  # the next validation may take this much longer than the last
+
+
+class EpochOrder(keras.callbacks.Callback):
+    """Tells the data which epoch comes next, so that a resumed training sees the order it would have seen."""
+
+    def __init__(self, batches: TrainingBatches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        self.batches.next_epoch = epoch
+
+
+class TrainingProgress(keras.callbacks.Callback):
+    """Shows epoch, step, loss, speed and time left on stderr, and logs loss, rate and speed at steps.
+
+    Args:
+        batches: the training data.
+        epochs: passes at most.
+        deadline: end of training in seconds since the Unix epoch, or None.
+        log_metrics: takes figures by name, and the update they belong to.
+        log_every: updates between logged figures.
+    """
+
+    def __init__(
+        self,
+        batches: TrainingBatches,
+        epochs: int,
+        deadline: float | None,
+        log_metrics: LogMetrics,
+        log_every: int = 20,
+    ) -> None:
+        super().__init__()
+        self.steps_per_epoch = batches.steps_per_epoch
+        self.tokens_per_step = batches.text.num_target_tokens / self.steps_per_epoch
+        self.epochs = epochs
+        self.deadline = deadline
+        self.log_metrics = log_metrics
+        self.log_every = log_every
+        self.training_seconds = 0.0
+        self.training_tokens = 0.0
+        self._seconds: list[float] = []  # of the latest steps
+        self._line_shown = 0.0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Real target tokens per second over all steps, without those that compiled (the slowest share)."""
+        return self.training_tokens / self.training_seconds if self.training_seconds else 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        self.epoch = epoch
+        console = Console(stderr=True)
+        text = "epoch {task.fields[epoch]}/{task.fields[epochs]}  step {task.completed}/{task.total}"
+        self.bar = Progress(
+            TextColumn(text),
+            BarColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task(
+            "train", total=self.steps_per_epoch, epoch=epoch + 1, epochs=self.epochs, figures=""
+        )
+        self.bar.start()
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        self._step_began = time.time()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        now = time.time()
+        seconds = now - self._step_began
+        self._seconds = [*self._seconds[-49:], seconds]
+        median = sorted(self._seconds)[len(self._seconds) // 2]
+        if seconds < 5 * median:  # the others compiled a new shape
+            self.training_seconds += seconds
+            self.training_tokens += self.tokens_per_step
+        logs = logs or {}
+        step = self.epoch * self.steps_per_epoch + batch + 1
+        loss = float(logs.get("token_loss", float("nan")))
+        left = (self.epochs * self.steps_per_epoch - step) * median
+        if self.deadline is not None:
+            left = min(left, self.deadline - now)
+        figures = (
+            f"loss {loss:.3f}  {self.tokens_per_second:,.0f} tokens/s  {left // 60:.0f}:{left % 60:02.0f} left"
+        )
+        self.bar.update(self.task, completed=batch + 1, figures=figures)
+        if self.bar.disable and now - self._line_shown > _LINE_SECONDS:
+            self._line_shown = now
+            place = f"epoch {self.epoch + 1}/{self.epochs}  step {batch + 1}/{self.steps_per_epoch}"
+            print(f"{place}  {figures}", file=sys.stderr, flush=True)
+        if step % self.log_every == 0:
+            rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+            self.log_metrics(
+                {"train_loss": loss, "learning_rate": rate, "tokens_per_second": self.tokens_per_second}, step
+            )
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        self.bar.stop()
+
+    def on_train_end(self, logs: Logs = None) -> None:  # noqa: ARG002
+        self.bar.stop()
+
+
+class Validation(keras.callbacks.Callback):
+    """After each epoch: averages the weights, measures them, keeps the best, stops when nothing improves.
+
+    Args:
+        measure: validates the averaged weights; returns figures by name, "valid_bleu" and "valid_loss" among them.
+        keep_best: called when the averaged weights are the best so far.
+        patience: epochs without improvement before training stops.
+        log_metrics: takes figures by name, and the update they belong to.
+        history: figures of the epochs before, when a training is resumed; grows by one entry per epoch.
+    """
+
+    def __init__(
+        self,
+        measure: Callable[[], dict[str, float]],
+        keep_best: Callable[[], None],
+        patience: int,
+        log_metrics: LogMetrics,
+        history: list[dict[str, float]],
+    ) -> None:
+        super().__init__()
+        self.measure = measure
+        self.keep_best = keep_best
+        self.patience = patience
+        self.log_metrics = log_metrics
+        self.history = history
+        self.seconds = 0.0
+
+    @staticmethod
+    def quality(figures: Mapping[str, float]) -> tuple[float, float]:
+        """What an epoch is judged by: its validation BLEU, then its validation loss."""
+        # Rounded, so that the loss decides while BLEU still is near 0 everywhere.
+        return round(figures["valid_bleu"], 1), -figures["valid_loss"]
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        began = time.time()
+        figures = self.measure()
+        self.seconds = time.time() - began
+        step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+        figures = {"epoch": epoch + 1, "step": step, "train_loss": float((logs or {})["token_loss"])} | figures
+        self.log_metrics({name: figures[name] for name in ("valid_bleu", "valid_loss")}, step)
+        earlier = [self.quality(entry) for entry in self.history]
+        self.history.append(figures)
+        better = not earlier or self.quality(figures) > max(earlier)
+        if better:
+            self.keep_best()
+        print(
+            f"epoch {epoch + 1}  step {step}  train loss {figures['train_loss']:.3f}  "
+            f"valid loss {figures['valid_loss']:.3f}  valid BLEU {figures['valid_bleu']:.1f}"
+            f"{'  (best so far)' if better else ''}",
+            file=sys.stderr,
+            flush=True,
+        )
+        qualities = [*earlier, self.quality(figures)]
+        if len(qualities) - 1 - qualities.index(max(qualities)) >= self.patience:
+            print(f"No better validation BLEU in {self.patience} epochs: training stops.", file=sys.stderr)
+            self.model.stop_training = True
+
+
+class Deadline(keras.callbacks.Callback):
+    """Stops training early enough that the validation that follows still ends in time.
+
+    Args:
+        deadline: in seconds since the Unix epoch, as `time.time` counts.
+        validation: tells how long a validation takes.
+    """
+
+    def __init__(self, deadline: float, validation: Validation) -> None:
+        super().__init__()
+        self.deadline = deadline
+        self.validation = validation
+        self._step_began = 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        self._step_began = time.time()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        now = time.time()
+        another = now + (now - self._step_began)
+        if another + _VALIDATION_MARGIN * self.validation.seconds > self.deadline:
+            print("--max-minutes is nearly over: training stops.", file=sys.stderr)
+            self.model.stop_training = True
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Calls `save` after each epoch with the number of epochs done."""
+
+    def __init__(self, save: Callable[[int], None]) -> None:
+        super().__init__()
+        self.save = save
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        self.save(epoch + 1)

@@ -1,0 +1,67 @@
+"""Devices: one, or several that share each batch."""
+
+import contextlib
+import os
+from contextlib import AbstractContextManager
+from typing import Any
+
+import keras
+
+from nmt_keras.errors import ConfigError
+
+
+def distribute(devices: str) -> tuple[AbstractContextManager[Any], int]:
+    """Where variables are made and how many devices share a batch.
+
+    TensorFlow: tf.distribute.MirroredStrategy over GPUs, or over that many logical CPU devices. JAX:
+    keras.distribution.DataParallel. Call it before any other TensorFlow work: logical devices cannot be made later.
+
+    Args:
+        devices: a number, or "all".
+
+    Returns:
+        The scope to build and compile the model in, and the number of devices.
+
+    Raises:
+        ConfigError: not a number above 0, or more than there are.
+    """
+    if devices != "all" and not (devices.isdigit() and int(devices) > 0):
+        raise ConfigError(f"--devices must be a number above 0, or all. Received: {devices!r}.")
+    wanted = None if devices == "all" else int(devices)
+    if wanted == 1:
+        return contextlib.nullcontext(), 1
+    match keras.backend.backend():
+        case "tensorflow":
+            return _mirrored(wanted)
+        case "jax":
+            return _data_parallel(wanted)
+        case backend:
+            raise ConfigError(f"--devices above 1 needs --backend tensorflow or jax. Received: {backend}.")
+
+
+def _limit(wanted: int | None, available: int, what: str) -> int:
+    if wanted is not None and wanted > available:
+        raise ConfigError(f"--devices must be at most {available}, the number of {what}. Received: {wanted}.")
+    return wanted or available
+
+
+def _mirrored(wanted: int | None) -> tuple[AbstractContextManager[Any], int]:
+    import tensorflow as tf
+
+    if gpus := tf.config.list_logical_devices("GPU") if tf.config.list_physical_devices("GPU") else []:
+        names = [gpu.name for gpu in gpus[: _limit(wanted, len(gpus), "GPUs")]]
+    else:
+        count = _limit(wanted, os.cpu_count() or 1, "processors")
+        if count == 1:
+            return contextlib.nullcontext(), 1
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * count
+        )
+        names = [f"/cpu:{number}" for number in range(count)]
+    return tf.distribute.MirroredStrategy(names).scope(), len(names)
+
+
+def _data_parallel(wanted: int | None) -> tuple[AbstractContextManager[Any], int]:
+    available = keras.distribution.list_devices()
+    names = available[: _limit(wanted, len(available), "JAX devices")]
+    return keras.distribution.DataParallel(devices=names).scope(), len(names)

@@ -1,0 +1,357 @@
+"""One training, from parallel text to a model directory; interrupted, it goes on with the same command."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import psutil
+
+from nmt_keras.config import ArchitectureConfig, SearchConfig, TrainingConfig, VocabularyConfig
+from nmt_keras.data.cleaning import clean_corpus
+from nmt_keras.data.dataset import TokenizedText, TrainingBatches
+from nmt_keras.data.parallel_text import Corpus
+from nmt_keras.decoding.translator import Scorer, Translator
+from nmt_keras.errors import ConfigError
+from nmt_keras.files import read_json, write_json, written_whole
+from nmt_keras.metrics.bleu import bleu
+from nmt_keras.models.base import TranslationModel
+from nmt_keras.models.directory import (
+    LoadedModel,
+    ModelDescription,
+    load_model,
+    save_description,
+    save_weights,
+)
+from nmt_keras.models.factory import build_model
+from nmt_keras.text.tokenizer import Tokenizer, train_vocabulary
+from nmt_keras.training.callbacks import (
+    Checkpoint,
+    Deadline,
+    EpochOrder,
+    LogMetrics,
+    TrainingProgress,
+    Validation,
+)
+from nmt_keras.training.distribution import distribute
+from nmt_keras.training.losses import LabelSmoothedCrossEntropy, TokenLoss
+from nmt_keras.training.schedules import InverseSquareRoot
+
+_SETTINGS, _STATE, _SUMMARY = "settings.json", "checkpoint.json", "training.json"
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Everything that a training depends on, beside the text.
+
+    Args:
+        architecture: name.
+        sizes: of the architecture.
+        vocabulary: of the text, unless `init_from` brings one.
+        training: schedule and regularisation.
+        search: for the model that is kept; validation is greedy.
+        seed: of weights, dropout, vocabulary and order.
+        devices: number of devices, or "all".
+        max_minutes: wall time from the start of the process to the end of training, or None.
+        init_from: directory of a model whose weights and vocabulary to start from, or None.
+        init_reference: what the user called that model.
+    """
+
+    architecture: str
+    sizes: ArchitectureConfig
+    vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    seed: int = 1
+    devices: str = "1"
+    max_minutes: float | None = None
+    init_from: Path | None = None
+    init_reference: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """What came of a training.
+
+    Args:
+        architecture: name.
+        epochs: passes done.
+        steps: updates done.
+        parameters: trainable weights.
+        parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
+        tokens_per_second: real target tokens trained on per second, compilation and validation excluded.
+        valid_bleu: of the kept weights, greedy search.
+        valid_loss: of the kept weights, nats per token.
+        dropped: training pairs left out, by reason.
+        history: figures by epoch.
+    """
+
+    architecture: str
+    epochs: int
+    steps: int
+    parameters: int
+    parameters_outside_embeddings: int
+    tokens_per_second: float
+    valid_bleu: float
+    valid_loss: float
+    dropped: Mapping[str, int]
+    history: list[dict[str, float]]
+
+
+def train(
+    corpus: Corpus,
+    settings: TrainingSettings,
+    directory: Path,
+    log_metrics: LogMetrics = lambda figures, step: None,
+) -> TrainingSummary:
+    """Trains a model and leaves the best weights, by validation BLEU, in `directory`.
+
+    A finished directory is left untouched; an unfinished one is gone on with.
+
+    Args:
+        corpus: the splits "train" and "valid" are read.
+        settings: what to train, and how.
+        directory: made if it is not there.
+        log_metrics: takes figures by name, and the update they belong to.
+
+    Raises:
+        ConfigError: the directory was begun with other settings, or a setting cannot be used.
+        CorpusError: no pair is left to train on.
+    """
+    _check_same_settings(directory, corpus, settings)
+    if (directory / _SUMMARY).exists():
+        print(f"{directory} holds a finished training and is left as it is.", file=sys.stderr)
+        return TrainingSummary(**read_json(directory / _SUMMARY))
+    scope, num_devices = distribute(settings.devices)
+    keras.utils.set_random_seed(settings.seed)
+    corpus, counts = clean_corpus(corpus)
+    tokenizer, initial = _vocabulary(corpus, settings, directory)
+    text = TokenizedText(corpus.split("train"), tokenizer)
+    dropped = counts["train"] | {"too_many_tokens": text.drop_long(settings.training.max_length)}
+    config = settings.training
+    batches = TrainingBatches(text, config.batch_tokens, config.batch_shapes, settings.seed, num_devices)
+    _say_what_is_trained(corpus, tokenizer, batches, dropped)
+    with scope:
+        model = build_model(settings.sizes, tokenizer.vocabulary_size)
+        averaged = build_model(settings.sizes, tokenizer.vocabulary_size)
+        if initial:
+            model.set_weights(initial.model.get_weights())
+        _compile(model, config, num_devices)
+    averaged.set_weights(model.get_weights())
+
+    state: dict[str, Any] = {"epochs": 0, "history": [], "training_seconds": 0.0, "training_tokens": 0.0}
+    if (directory / _STATE).exists():
+        state = read_json(directory / _STATE)
+        model.load_weights(directory / state["weights"])
+        print(f"Going on after epoch {state['epochs']} of {directory}.", file=sys.stderr)
+    else:
+        save_description(directory, tokenizer, _description(corpus, settings, tokenizer, initial))
+
+    deadline = None
+    if settings.max_minutes is not None:
+        deadline = psutil.Process().create_time() + 60 * settings.max_minutes
+    translator = Translator(averaged, tokenizer, SearchConfig(beam_size=1, batch_size=128))
+    scorer = Scorer(averaged, tokenizer)
+    valid = corpus.split("valid")
+
+    def measure() -> dict[str, float]:
+        model.optimizer.finalize_variable_values(averaged.trainable_variables)
+        hypotheses = [translation.text for translation in translator.translate(valid.sources)]
+        return {
+            "valid_bleu": bleu(hypotheses, valid.targets).score,
+            "valid_loss": scorer.cross_entropy(valid),
+        }
+
+    progress = TrainingProgress(batches, config.epochs, deadline, log_metrics)
+    progress.training_seconds, progress.training_tokens = state["training_seconds"], state["training_tokens"]
+    validation = Validation(
+        measure, lambda: save_weights(directory, averaged), config.patience, log_metrics, state["history"]
+    )
+
+    def save_checkpoint(epochs: int) -> None:
+        _save_checkpoint(directory, model, epochs, progress, validation.history)
+
+    callbacks = [EpochOrder(batches), progress, validation, Checkpoint(save_checkpoint)]
+    if deadline is not None:
+        callbacks.append(Deadline(deadline, validation))
+    model.fit(
+        batches.dataset(),
+        initial_epoch=state["epochs"],
+        epochs=config.epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=callbacks,
+    )
+    return _finish(directory, settings, model, progress, validation.history, dropped)
+
+
+def _check_same_settings(directory: Path, corpus: Corpus, settings: TrainingSettings) -> None:
+    """The time limit may change between a training and its continuation; nothing else may."""
+    given = asdict(settings) | {
+        "corpus": corpus.name,
+        "languages": f"{corpus.source_language}-{corpus.target_language}",
+        "train_sha256": corpus.split("train").sha256,
+        "valid_sha256": corpus.split("valid").sha256,
+        "backend": keras.backend.backend(),
+    }
+    del given["max_minutes"], given["init_from"]
+    path = directory / _SETTINGS
+    if not path.exists():
+        if directory.exists() and any(directory.iterdir()):
+            raise ConfigError(
+                f"--output must be a new directory, or one that an earlier training began. Received: {directory}, "
+                f"which holds other files."
+            )
+        write_json(path, given)
+        return
+    begun = _flat(read_json(path))
+    differences = [
+        f"{name}: begun with {begun.get(name)!r}, received {value!r}"
+        for name, value in _flat(given).items()
+        if begun.get(name) != value
+    ]
+    if differences:
+        raise ConfigError(
+            f"{directory} was begun with other settings:\n  "
+            + "\n  ".join(differences)
+            + "\nGive the same settings to go on, or another --output."
+        )
+
+
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in nested.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return flat
+
+
+def _vocabulary(
+    corpus: Corpus, settings: TrainingSettings, directory: Path
+) -> tuple[Tokenizer, LoadedModel | None]:
+    if settings.init_from is not None:
+        initial = load_model(settings.init_from)
+        if initial.description.sizes != settings.sizes:
+            raise ConfigError(
+                f"--init-from needs a model of the same architecture and sizes. Received: {initial.description.sizes} "
+                f"for a training of {settings.sizes}."
+            )
+        return initial.tokenizer, initial
+    text = corpus.split("train")
+    proto = train_vocabulary(
+        [*text.sources, *text.targets],
+        settings.vocabulary.size,
+        settings.vocabulary.character_coverage,
+        settings.seed,
+    )
+    return Tokenizer(proto), None
+
+
+def _description(
+    corpus: Corpus, settings: TrainingSettings, tokenizer: Tokenizer, initial: LoadedModel | None
+) -> ModelDescription:
+    lineage = (settings.init_reference or "", *initial.description.lineage) if initial else ()
+    return ModelDescription(
+        settings.architecture,
+        settings.sizes,
+        corpus.source_language,
+        corpus.target_language,
+        tokenizer.sha256,
+        settings.search,
+        lineage,
+    )
+
+
+def _compile(model: TranslationModel, config: TrainingConfig, num_devices: int) -> None:
+    # XLA under MirroredStrategy fails (a variable on another device); elsewhere it nearly doubles the speed.
+    mirrored = num_devices > 1 and keras.backend.backend() == "tensorflow"
+    jit_compile = config.jit_compile and not mirrored and keras.backend.backend() != "torch"
+    optimizer = keras.optimizers.Adam(
+        InverseSquareRoot(config.learning_rate, config.warmup_steps),
+        beta_2=0.98,
+        epsilon=1e-9,
+        global_clipnorm=config.clip_norm,
+        use_ema=True,
+        ema_momentum=config.average_decay,
+    )
+    optimizer.build(model.trainable_variables)
+    model.compile(
+        optimizer=optimizer,
+        loss=LabelSmoothedCrossEntropy(config.label_smoothing),
+        metrics=[TokenLoss()],
+        jit_compile=jit_compile,
+    )
+    print(
+        f"{model.name}: {model.count_params():,} parameters, backend {keras.backend.backend()}, "
+        f"{num_devices} device{'s' * (num_devices > 1)}, {'XLA' if jit_compile else 'no XLA'}",
+        file=sys.stderr,
+    )
+
+
+def _say_what_is_trained(
+    corpus: Corpus, tokenizer: Tokenizer, batches: TrainingBatches, dropped: Mapping[str, int]
+) -> None:
+    left_out = ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in dropped.items() if count)
+    shapes = ", ".join(f"{shape.rows}x{shape.length}" for shape in batches.shapes)
+    print(
+        f"{corpus.name}: {len(batches.text):,} pairs, {batches.text.num_target_tokens:,} target tokens, "
+        f"vocabulary {tokenizer.vocabulary_size:,}; left out: {left_out or 'none'}\n"
+        f"batches (rows x length): {shapes}; {batches.steps_per_epoch} an epoch, "
+        f"{batches.padding_share:.0%} padding",
+        file=sys.stderr,
+    )
+
+
+def _save_checkpoint(
+    directory: Path,
+    model: TranslationModel,
+    epochs: int,
+    progress: TrainingProgress,
+    history: list[dict[str, float]],
+) -> None:
+    """Weights with the optimizer's state first, then the file that names them: the two always fit."""
+    name = f"checkpoint-{epochs:05d}.weights.h5"
+    model.save_weights(directory / name)
+    state = {
+        "weights": name,
+        "epochs": epochs,
+        "history": history,
+        "training_seconds": progress.training_seconds,
+        "training_tokens": progress.training_tokens,
+    }
+    write_json(directory / _STATE, state)
+    for old in directory.glob("checkpoint-*.weights.h5"):
+        if old.name != name:
+            old.unlink()
+
+
+def _finish(
+    directory: Path,
+    settings: TrainingSettings,
+    model: TranslationModel,
+    progress: TrainingProgress,
+    history: list[dict[str, float]],
+    dropped: Mapping[str, int],
+) -> TrainingSummary:
+    if not history:
+        raise ConfigError(
+            f"--max-minutes must leave time for an epoch with its validation. Received: {settings.max_minutes}."
+        )
+    best = max(history, key=Validation.quality)
+    summary = TrainingSummary(
+        architecture=settings.architecture,
+        epochs=int(history[-1]["epoch"]),
+        steps=int(history[-1]["step"]),
+        parameters=model.count_params(),
+        parameters_outside_embeddings=model.count_params_outside_embeddings(),
+        tokens_per_second=progress.tokens_per_second,
+        valid_bleu=best["valid_bleu"],
+        valid_loss=best["valid_loss"],
+        dropped=dropped,
+        history=history,
+    )
+    write_json(directory / _SUMMARY, asdict(summary))
+    for checkpoint in directory.glob("checkpoint*"):
+        checkpoint.unlink()
+    return summary

@@ -1,0 +1,60 @@
+import pytest
+
+from nmt_keras.errors import UserError
+from nmt_keras.metrics.bleu import bleu, chrf
+from nmt_keras.metrics.by_length import by_length
+
+REFERENCE = "a man in a red coat walks his dog"
+HYPOTHESES = [
+    "a man in a red coat walks a dog",
+    "a man in a red coat",
+    "a man in a red coat walks his dog",
+    "the man in the red coat walks his dog",
+    "in a red coat a man walks his dog",
+    "a woman in a red coat walks his dog",
+]
+
+
+def words(count: int) -> str:
+    return "  ".join(["word"] * count)
+
+
+def test_each_bucket_is_scored_as_a_corpus_of_its_own() -> None:
+    sources = [words(count) for count in (5, 41, 6, 1, 10, 300)]
+    rows = by_length(sources, HYPOTHESES, [REFERENCE] * 6)
+
+    expected = {(1, 5): [0, 3], (6, 10): [2, 4], (41, None): [1, 5]}
+    assert [(row["from"], row["to"]) for row in rows] == list(expected)
+    for row, members in zip(rows, expected.values(), strict=True):
+        chosen = [HYPOTHESES[index] for index in members]
+        assert row["sentences"] == len(members)
+        assert row["bleu"] == bleu(chosen, [REFERENCE] * len(members)).score
+        assert row["chrf"] == chrf(chosen, [REFERENCE] * len(members)).score
+    assert len({row["bleu"] for row in rows}) == 3
+
+
+def test_edges_are_the_greatest_lengths_of_their_buckets() -> None:
+    rows = by_length([words(count) for count in (2, 3, 4, 5)], HYPOTHESES[:4], [REFERENCE] * 4, edges=(2, 4))
+    assert [(row["from"], row["to"], row["sentences"]) for row in rows] == [
+        (1, 2, 1),
+        (3, 4, 2),
+        (5, None, 1),
+    ]
+
+
+def test_an_empty_source_is_counted_in_the_first_bucket() -> None:
+    rows = by_length(["", words(7)], HYPOTHESES[:2], [REFERENCE] * 2)
+    assert [(row["from"], row["sentences"]) for row in rows] == [(1, 1), (6, 1)]
+
+
+@pytest.mark.parametrize("edges", [(0, 5), (5, 5), (10, 5)])
+def test_edges_must_rise(edges) -> None:
+    with pytest.raises(UserError, match=r"edges must rise.*Received: edges=\("):
+        by_length([words(1)], HYPOTHESES[:1], [REFERENCE], edges=edges)
+
+
+def test_all_faults_are_reported_together() -> None:
+    with pytest.raises(UserError) as caught:
+        by_length([], HYPOTHESES[:1], [REFERENCE], edges=(3, 2))
+    assert "0 sources, 1 hypotheses, 1 references" in str(caught.value)
+    assert "edges=(3, 2)" in str(caught.value)
