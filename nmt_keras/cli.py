@@ -244,13 +244,31 @@ def _train(options: Namespace) -> None:
 def _main(options: Namespace) -> None:
     from datetime import datetime
 
-    from nmt_keras.experiment import run_experiment
-    from nmt_keras.report.summary import print_summary
+    from nmt_keras.experiment import run_experiment, translate_standalone
+    from nmt_keras.report.summary import print_listed, print_table
 
     corpus = _load_corpus(options)
     directory = Path(options.output or f"outputs/main-{datetime.now():%Y%m%d-%H%M%S}")
     trainings = [_settings(options, architecture) for architecture in get_args(ArchitectureName)]
-    print_summary(corpus, run_experiment(corpus, trainings, directory), options)
+    outcome = run_experiment(corpus, trainings, directory)
+    if corpus.listed:
+        print("\nThe exported model, loaded by a new process without nmt_keras, translates sentences it never saw:")
+        saved_model = outcome.models[outcome.best].saved_model
+        print_listed(corpus.listed, translate_standalone(saved_model, list(corpus.listed)))
+    print()
+    print_table(
+        outcome.rows(), f"{corpus.name}, {corpus.source_language}-{corpus.target_language}, split test"
+    )
+    name = outcome.registered_name
+    print(f"\nRegistered {outcome.best} as {name} version {outcome.version}: {', '.join(outcome.aliases)}.")
+    if corpus.notice:
+        print(f"{corpus.notice} For real text: mlflow run . --env-manager local -P corpus=multi30k -P preset=tiny")
+    print(
+        f"""Next:
+  mlflow ui
+  echo "I am eating." | nmt-keras translate --model models:/{name}@candidate
+  mlflow models serve -m models:/{name}@candidate --env-manager local --port 5001"""
+    )
 
 
 def _load_model(options: Namespace) -> tuple[Any, Any]:

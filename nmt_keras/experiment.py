@@ -12,6 +12,7 @@ from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.evaluation import Evaluation, evaluate
 from nmt_keras.models.directory import LoadedModel, load_model
 from nmt_keras.report.figures import bleu_by_length, training_curves
+from nmt_keras.report.summary import Row
 from nmt_keras.serving import standalone
 from nmt_keras.serving.savedmodel import export_savedmodel
 from nmt_keras.tracking.promotion import promote_candidate
@@ -51,6 +52,21 @@ class Outcome:
     registered_name: str
     version: int
     aliases: Sequence[str]
+
+    def rows(self) -> list[Row]:
+        """The table of the architectures."""
+        return [
+            Row(
+                name,
+                model.evaluations["test"].bleu.score,
+                model.evaluations["test"].chrf.score,
+                model.evaluations["test_long"].bleu.score if "test_long" in model.evaluations else None,
+                model.summary.parameters,
+                model.summary.tokens_per_second,
+                model.evaluations["test"].sentences_per_second,
+            )
+            for name, model in self.models.items()
+        ]
 
 
 def tracked_training(

@@ -56,6 +56,7 @@ class Corpus:
         target_language: code of the target language ("fr").
         splits: at least "train", "valid" and "test".
         notice: what a reader of figures on this corpus must know; empty for ordinary text.
+        listed: a few sentences that no split holds, with their translations, to show at the end of a run.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Corpus:
     target_language: str
     splits: Mapping[str, ParallelText] = field(repr=False)
     notice: str = ""
+    listed: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def split(self, name: str) -> ParallelText:
         """The split of that name.

@@ -13,7 +13,7 @@ Tensor = Any
 def token_cross_entropy(labels: Tensor, logits: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Cross-entropy with the target (1 - e) one_hot(y) + e / V, without a (B, T, V) log-softmax.
 
-    loss = logsumexp(z) - (1 - e) z_y - e mean(z)
+    loss = logsumexp(z) - sum_v z_v ((1 - e) [v = y] + e / V)
 
     Args:
         labels: y, (B, T) int32.
@@ -25,11 +25,11 @@ def token_cross_entropy(labels: Tensor, logits: Tensor, label_smoothing: float =
 
     Reference: Szegedy et al. 2016, section 7.
     """
-    # A comparison instead of a gather: its gradient is no scatter, and XLA fuses it into the softmax's.
+    # A comparison instead of a gather: its gradient is no scatter, and one pass over the logits takes both terms.
     is_label = labels[..., None] == ops.arange(logits.shape[-1], dtype=labels.dtype)
-    label_logits = ops.sum(ops.where(is_label, logits, 0.0), axis=-1)
-    loss = ops.logsumexp(logits, axis=-1) - (1.0 - label_smoothing) * label_logits
-    return loss - label_smoothing * ops.mean(logits, axis=-1) if label_smoothing else loss
+    share = label_smoothing / logits.shape[-1]
+    expected = ops.sum(ops.where(is_label, 1.0 - label_smoothing + share, share) * logits, axis=-1)
+    return ops.logsumexp(logits, axis=-1) - expected
 
 
 class LabelSmoothedCrossEntropy(keras.losses.Loss):

@@ -86,4 +86,4 @@ def phrasebook_corpus(train_size: int = 40_000, seed: int = 1) -> Corpus:
         name: ParallelText(tuple(p.source for p in pairs), tuple(p.target for p in pairs), f"{origin}, {name}")
         for name, pairs in phrasebook_pairs(train_size, seed).items()
     }
-    return Corpus("phrasebook", "en", "fr", splits, NOTICE)
+    return Corpus("phrasebook", "en", "fr", splits, NOTICE, dict(LISTED_SENTENCES))
