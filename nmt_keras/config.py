@@ -1,6 +1,6 @@
 """The settings of a training, as frozen dataclasses. Values come from a preset, a file and the command line."""
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from nmt_keras.errors import ConfigError
@@ -11,9 +11,7 @@ ArchitectureName = Literal["rnn", "transformer"]
 
 def _require(config: Any, rule: str, **valid: bool) -> None:
     wrong = [
-        f"{name} must be {rule}. Received: {name}={getattr(config, name)}."
-        for name, ok in valid.items()
-        if not ok
+        f"{name} must be {rule}. Received: {name}={getattr(config, name)}." for name, ok in valid.items() if not ok
     ]
     if wrong:
         raise ConfigError("\n".join(wrong))
@@ -41,9 +39,7 @@ class VocabularyConfig:
 
     def __post_init__(self) -> None:
         _require_positive(self, "size")
-        _require(
-            self, "above 0 and at most 1", character_coverage=0 < self.character_coverage <= 1
-        )
+        _require(self, "above 0 and at most 1", character_coverage=0 < self.character_coverage <= 1)
 
 
 @dataclass(frozen=True)
@@ -171,6 +167,15 @@ class SearchConfig:
         _require(self, "at least 0", length_penalty=self.length_penalty >= 0)
 
 
+SECTIONS = {
+    "vocabulary": VocabularyConfig,
+    "transformer": TransformerConfig,
+    "rnn": RecurrentConfig,
+    "training": TrainingConfig,
+    "search": SearchConfig,
+}
+
+
 @dataclass(frozen=True)
 class Preset:
     """All settings that a preset names; the command line overrides them one by one."""
@@ -183,4 +188,5 @@ class Preset:
 
     def architecture(self, name: str) -> ArchitectureConfig:
         """The sizes of the architecture of that name."""
-        return {"transformer": self.transformer, "rnn": self.rnn}[name]
+        architectures: dict[str, ArchitectureConfig] = {"transformer": self.transformer, "rnn": self.rnn}
+        return architectures[name]

@@ -147,15 +147,13 @@ def _log_dataset(run: Run, corpus: Corpus, split: str) -> Any:
     )
 
 
-def _train_and_evaluate(
-    corpus: Corpus, settings: TrainingSettings, directory: Path, run: Run
-) -> TrainedModel:
+def _train_and_evaluate(corpus: Corpus, settings: TrainingSettings, directory: Path, run: Run) -> TrainedModel:
     summary = _train(corpus, settings, directory / "model", run)
     loaded = load_model(directory / "model")
-    evaluations = {}
+    evaluations, datasets = {}, {}
     for split in ("test", *_LONG_SPLITS):
         if split in corpus.splits:
-            dataset = _log_dataset(run, corpus, split)
+            datasets[split] = _log_dataset(run, corpus, split)
             evaluations[split] = evaluate(loaded, corpus.split(split), settings.search)
             run.log_table(
                 {
@@ -176,6 +174,7 @@ def _train_and_evaluate(
         directory / "model",
         metrics=metrics,
         step=summary.steps,
+        dataset=datasets["test"],
         parameters={"architecture": settings.architecture, "sizes": asdict(settings.sizes)},
         tags={
             "bleu_signature": evaluations["test"].bleu.signature,

@@ -129,9 +129,7 @@ def render(result: Audit) -> str:
     source, target = result.source_language, result.target_language
     header = ["split", "pairs"]
     header += [
-        f"{language} {what}"
-        for what in ("words", "words/line", "characters/line")
-        for language in (source, target)
+        f"{language} {what}" for what in ("words", "words/line", "characters/line") for language in (source, target)
     ]
     rows = [header]
     for split, size in result.sizes.items():
@@ -143,9 +141,7 @@ def render(result: Audit) -> str:
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines.append("")
     for row in rows:
-        cells = [row[0].ljust(widths[0])] + [
-            cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)
-        ]
+        cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         lines.append("  ".join(cells))
     lines += ["", "Findings" if result.findings else "No findings."]
     for finding in result.findings:
@@ -155,9 +151,7 @@ def render(result: Audit) -> str:
         if finding.count > len(finding.places):
             lines.append("    ...")
     if result.unchecked_languages:
-        lines.append(
-            f"Script not checked, because it is not known for: {', '.join(result.unchecked_languages)}"
-        )
+        lines.append(f"Script not checked, because it is not known for: {', '.join(result.unchecked_languages)}")
     return "\n".join(lines) + "\n"
 
 
@@ -200,9 +194,7 @@ class _Places:
         ]
 
 
-def _check_pairs(
-    text: ParallelText, limits: Limits, scripts: dict[str, ScriptCheck], places: _Places
-) -> None:
+def _check_pairs(text: ParallelText, limits: Limits, scripts: dict[str, ScriptCheck], places: _Places) -> None:
     """What can be seen in one pair alone."""
     for index, (source, target) in enumerate(_stripped(text)):
         sides = (("source", source), ("target", target))

@@ -51,8 +51,7 @@ def ladder(lengths: np.ndarray, batch_tokens: int, num_shapes: int, row_multiple
         uppers.append(int(present[end - 1]))
         end = int(cut[end])
     return [
-        BatchShape(max(batch_tokens // length // row_multiple, 1) * row_multiple, length)
-        for length in reversed(uppers)
+        BatchShape(max(batch_tokens // length // row_multiple, 1) * row_multiple, length) for length in reversed(uppers)
     ]
 
 

@@ -51,9 +51,7 @@ class Limits:
         return longer + RATIO_SLACK > self.max_ratio * (shorter + RATIO_SLACK)
 
 
-def clean(
-    text: ParallelText, max_words: int = 200, max_ratio: float = 6.0
-) -> tuple[ParallelText, dict[str, int]]:
+def clean(text: ParallelText, max_words: int = 200, max_ratio: float = 6.0) -> tuple[ParallelText, dict[str, int]]:
     """Drop the pairs that are empty, over-long, or of wild length ratio. Not for test splits.
 
     Args:

@@ -40,9 +40,7 @@ class TokenizedText:
     @property
     def lengths(self) -> np.ndarray:
         """(N,) tokens of the longer side of each pair."""
-        return np.array(
-            [max(len(s), len(t)) for s, t in zip(self.source_ids, self.target_ids, strict=True)], "int64"
-        )
+        return np.array([max(len(s), len(t)) for s, t in zip(self.source_ids, self.target_ids, strict=True)], "int64")
 
     @property
     def num_target_tokens(self) -> int:
@@ -126,9 +124,7 @@ class TrainingBatches:
             ids,
             tf.TensorSpec((None, None), tf.float32),
         )
-        dataset = tf.data.Dataset.from_generator(
-            lambda: self.epoch(self.next_epoch), output_signature=signature
-        )
+        dataset = tf.data.Dataset.from_generator(lambda: self.epoch(self.next_epoch), output_signature=signature)
         # Without a known size, Keras would find the end of an epoch by a step that fails half-way.
         counted = dataset.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch))
         return counted.prefetch(tf.data.AUTOTUNE)

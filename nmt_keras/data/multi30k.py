@@ -113,9 +113,7 @@ def _given_files(directory: Path, languages: tuple[str, str]) -> dict[str, list[
     return found
 
 
-def _downloaded_files(
-    directory: Path, languages: tuple[str, str], base_address: str
-) -> dict[str, list[Path]]:
+def _downloaded_files(directory: Path, languages: tuple[str, str], base_address: str) -> dict[str, list[Path]]:
     found = {}
     for split, stem in (REQUIRED_SPLITS | OPTIONAL_SPLITS).items():
         optional = split in OPTIONAL_SPLITS
@@ -123,8 +121,7 @@ def _downloaded_files(
         if optional and not set(names) <= SHA256.keys():
             continue  # never published: asking for it at every start would need a network
         fetched = [
-            fetch(base_address + name, directory / name, SHA256.get(name), missing_ok=optional)
-            for name in names
+            fetch(base_address + name, directory / name, SHA256.get(name), missing_ok=optional) for name in names
         ]
         if all(fetched):
             found[split] = [directory / name for name in names]

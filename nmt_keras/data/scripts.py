@@ -76,9 +76,7 @@ def scripts_of(language: str) -> tuple[str, ...]:
     """
     primary, *subtags = language.replace("_", "-").split("-")
     named = tuple(subtag.title() for subtag in subtags if subtag.title() in _LETTER_NAMES)
-    return named or tuple(
-        script for script, languages in _LANGUAGES.items() if primary.lower() in languages.split()
-    )
+    return named or tuple(script for script, languages in _LANGUAGES.items() if primary.lower() in languages.split())
 
 
 class ScriptCheck:

@@ -107,9 +107,7 @@ def read_tsv(path: Path, faults: list[str]) -> ParallelText | None:
     sources, targets = (list(column) for column in zip(*rows, strict=True))
     for column, sentences in (("first", sources), ("second", targets)):
         if not any(sentence.strip() for sentence in sentences):
-            faults.append(
-                f"{path}: the {column} column must hold sentences. Received: {len(rows)} blank ones."
-            )
+            faults.append(f"{path}: the {column} column must hold sentences. Received: {len(rows)} blank ones.")
     if len(faults) > faults_before:
         return None
     return ParallelText(sources, targets, origin=str(path), source_path=str(path), target_path=str(path))

@@ -97,9 +97,7 @@ def _gather(rows: Tensor, index: Tensor) -> Tensor:
     return ops.take_along_axis(rows, index, axis=1)
 
 
-def _extend(
-    model: TranslationModel, beam: Beam, memory: Memory, limits: Tensor, config: SearchConfig
-) -> Beam:
+def _extend(model: TranslationModel, beam: Beam, memory: Memory, limits: Tensor, config: SearchConfig) -> Beam:
     """One step of every live hypothesis."""
     batch_size, beam_size, _ = ops.shape(beam.live_ids)
     vocabulary_size: int
@@ -124,12 +122,8 @@ def _extend(
 
     finishes = ends & (ops.arange(2 * beam_size) < beam_size) & (log_probs > _IMPOSSIBLE / 2)
     finishes = finishes & (beam.num_finished < beam_size)[:, None]
-    scores = ops.where(
-        finishes, log_probs / length_penalty(beam.step + 1, config.length_penalty), _IMPOSSIBLE
-    )
-    finished_scores, best = ops.top_k(
-        ops.concatenate([beam.finished_scores, scores], axis=1), beam_size
-    )
+    scores = ops.where(finishes, log_probs / length_penalty(beam.step + 1, config.length_penalty), _IMPOSSIBLE)
+    finished_scores, best = ops.top_k(ops.concatenate([beam.finished_scores, scores], axis=1), beam_size)
     finished_ids = _gather(ops.concatenate([beam.finished_ids, ids], axis=1), best)
 
     live_log_probs, best = ops.top_k(ops.where(ends, 2 * _IMPOSSIBLE, log_probs), beam_size)

@@ -48,9 +48,7 @@ class Translator:
             model, lambda source_ids: beam_search(model, source_ids, config), 1, jit_compile
         )
 
-    def translate(
-        self, sentences: Sequence[str], progress: Callable[[int], None] | None = None
-    ) -> list[Translation]:
+    def translate(self, sentences: Sequence[str], progress: Callable[[int], None] | None = None) -> list[Translation]:
         """The best translation of each sentence, in their order. An empty sentence stays empty, with score 0.
 
         Args:

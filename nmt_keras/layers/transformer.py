@@ -169,9 +169,7 @@ class DecoderBlock(keras.layers.Layer):
         """Position `step` alone: x (B, 1, model_dim) and the cache {"keys", "values"} (B, heads, L, head_dim)
         -> (B, 1, model_dim) and the cache with this position filled."""
         residual = self.self_attention_residual
-        attended, keys, values = self.self_attention.step(
-            residual.enter(x), step, state["keys"], state["values"]
-        )
+        attended, keys, values = self.self_attention.step(residual.enter(x), step, state["keys"], state["values"])
         x = residual.add(x, attended, training=False)
         x = self._after_self_attention(x, cross_keys, cross_values, cross_mask, training=False)
         return x, {"keys": keys, "values": values}
@@ -180,9 +178,7 @@ class DecoderBlock(keras.layers.Layer):
         self, x: Tensor, cross_keys: Tensor, cross_values: Tensor, cross_mask: Tensor, training: bool | None
     ) -> Tensor:
         residual = self.cross_attention_residual
-        attended = self.cross_attention(
-            residual.enter(x), cross_keys, cross_values, cross_mask, training=training
-        )
+        attended = self.cross_attention(residual.enter(x), cross_keys, cross_values, cross_mask, training=training)
         x = residual.add(x, attended, training)
         residual = self.feed_forward_residual
         return residual.add(x, self.feed_forward(residual.enter(x), training=training), training)

@@ -44,9 +44,7 @@ class TranslationModel(keras.Model):
         """The decoder's state before its first step, with room for `max_length` steps (L)."""
 
     @abstractmethod
-    def decode_step(
-        self, token_ids: Tensor, step: Tensor, state: State, memory: Memory
-    ) -> tuple[Tensor, State]:
+    def decode_step(self, token_ids: Tensor, step: Tensor, state: State, memory: Memory) -> tuple[Tensor, State]:
         """One step for every hypothesis.
 
         Args:

@@ -1,8 +1,8 @@
 """A trained model on disk: weights, vocabulary and description, which belong together.
 
-    model.json            architecture, sizes, languages, the vocabulary's hash, search settings, lineage
-    vocabulary.model      the SentencePiece model
-    model.weights.h5      the weights, readable on every backend
+model.json            architecture, sizes, languages, the vocabulary's hash, search settings, lineage
+vocabulary.model      the SentencePiece model
+model.weights.h5      the weights, readable on every backend
 """
 
 from dataclasses import asdict, dataclass
@@ -91,7 +91,8 @@ def load_model(directory: Path) -> LoadedModel:
     if missing:
         raise ModelError(
             f"A model directory holds {_DESCRIPTION}, {_VOCABULARY} and {_WEIGHTS}. "
-            f"Received: {directory} without {', '.join(missing)}. Train one with `nmt-keras train --output {directory}`."
+            f"Received: {directory} without {', '.join(missing)}. "
+            f"Train one with `nmt-keras train --output {directory}`."
         )
     try:
         values = read_json(directory / _DESCRIPTION)

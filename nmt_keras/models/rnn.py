@@ -29,32 +29,24 @@ class RecurrentSeq2Seq(TranslationModel):
     def __init__(self, config: RecurrentConfig, vocabulary_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.config = config
-        self.source_embedding = keras.layers.Embedding(
-            vocabulary_size, config.embedding_dim, name="source_embedding"
-        )
-        self.target_embedding = keras.layers.Embedding(
-            vocabulary_size, config.embedding_dim, name="target_embedding"
-        )
+        self.source_embedding = keras.layers.Embedding(vocabulary_size, config.embedding_dim, name="source_embedding")
+        self.target_embedding = keras.layers.Embedding(vocabulary_size, config.embedding_dim, name="target_embedding")
         self.encoder_layers = [self._recurrence(f"encoder_{layer}") for layer in range(config.num_layers)]
         self.decoder_layers = [self._recurrence(f"decoder_{layer}") for layer in range(config.num_layers)]
         self.dropout = sequence_dropout(config.dropout_rate)
         self.output_projection = keras.layers.Dense(vocabulary_size, name="output_projection")
 
-    def build(self, input_shape: Any = None) -> None:  # noqa: ARG002 (the sizes are known without it)
+    def build(self, input_shape: Any = None) -> None:
         embedding_dim, hidden_dim = self.config.embedding_dim, self.config.hidden_dim
         self.source_embedding.build((None, None))
         self.target_embedding.build((None, None))
-        for number, (encoder, decoder) in enumerate(
-            zip(self.encoder_layers, self.decoder_layers, strict=True)
-        ):
+        for number, (encoder, decoder) in enumerate(zip(self.encoder_layers, self.decoder_layers, strict=True)):
             encoder.build((None, None, hidden_dim if number else embedding_dim))
             decoder.build((None, None, hidden_dim if number else embedding_dim + hidden_dim))
         self.output_projection.build((None, None, hidden_dim))
 
     def _recurrence(self, name: str) -> keras.layers.Layer:
-        return keras.layers.SimpleRNN(
-            self.config.hidden_dim, return_sequences=True, return_state=True, name=name
-        )
+        return keras.layers.SimpleRNN(self.config.hidden_dim, return_sequences=True, return_state=True, name=name)
 
     @property
     def vocabulary_layers(self) -> list[keras.layers.Layer]:
@@ -81,13 +73,13 @@ class RecurrentSeq2Seq(TranslationModel):
             x = self.dropout(x, training=training)
         return self.output_projection(x)
 
-    def initial_state(self, memory: Memory, max_length: int) -> State:  # noqa: ARG002 (the contract's argument)
+    def initial_state(self, memory: Memory, max_length: int) -> State:
         return list(memory["states"])
 
     def decode_step(
         self,
         token_ids: Tensor,
-        step: Tensor,  # noqa: ARG002 (a recurrence needs no position)
+        step: Tensor,
         state: State,
         memory: Memory,
     ) -> tuple[Tensor, State]:

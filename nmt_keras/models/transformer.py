@@ -48,7 +48,7 @@ class Transformer(TranslationModel):
         self.encoder_norm = self._final_norm("encoder_norm")
         self.decoder_norm = self._final_norm("decoder_norm")
 
-    def build(self, input_shape: Any = None) -> None:  # noqa: ARG002 (the sizes are known without it)
+    def build(self, input_shape: Any = None) -> None:
         self.embedding.build((None, None))
         sequence = (None, None, self.config.model_dim)
         for layer in (*self.encoder_blocks, *self.decoder_blocks, self.encoder_norm, self.decoder_norm):
@@ -93,9 +93,7 @@ class Transformer(TranslationModel):
 
         return [{"keys": empty(cross["keys"]), "values": empty(cross["keys"])} for cross in memory["cross"]]
 
-    def decode_step(
-        self, token_ids: Tensor, step: Tensor, state: State, memory: Memory
-    ) -> tuple[Tensor, State]:
+    def decode_step(self, token_ids: Tensor, step: Tensor, state: State, memory: Memory) -> tuple[Tensor, State]:
         cross_mask = memory["mask"][:, None, None, :]
         x = self._embed(token_ids[:, None], ops.reshape(step, (1,)), training=False)  # (B, 1, model_dim)
         new_state = []

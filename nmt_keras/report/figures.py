@@ -80,9 +80,7 @@ def bleu_by_length(rows_by_architecture: Mapping[str, Sequence[Mapping[str, Any]
         UserError: no bucket to draw.
     """
     # Every architecture translates the same sentences, so a bucket has one number of them.
-    buckets = {
-        (row["from"], row["to"]): row["sentences"] for rows in rows_by_architecture.values() for row in rows
-    }
+    buckets = {(row["from"], row["to"]): row["sentences"] for rows in rows_by_architecture.values() for row in rows}
     if not buckets:
         raise UserError("BLEU by length needs at least one bucket. Received: none.")
     ordered = sorted(buckets, key=lambda bucket: (bucket[0], bucket[1] or math.inf))

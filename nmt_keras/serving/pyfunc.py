@@ -31,9 +31,9 @@ class TranslationPyfunc(PythonModel):
 
     def predict(
         self,
-        context: Any,  # noqa: ARG002
+        context: Any,
         model_input: pd.DataFrame,
-        params: dict[str, Any] | None = None,  # noqa: ARG002
+        params: dict[str, Any] | None = None,
     ) -> list[str]:
         """Translate sentences.
 
@@ -55,9 +55,7 @@ class TranslationPyfunc(PythonModel):
         for start in range(0, len(order), BATCH_SIZE):
             batch = order[start : start + BATCH_SIZE]
             source = tf.constant([sentences[index] for index in batch], dtype=tf.string)
-            for index, translation in zip(
-                batch, self._translate(source=source)["translation"].numpy(), strict=True
-            ):
+            for index, translation in zip(batch, self._translate(source=source)["translation"].numpy(), strict=True):
                 translations[index] = translation.decode()
         return translations
 
@@ -66,9 +64,7 @@ def _sentences(model_input: Any) -> list[str]:
     columns = getattr(model_input, "columns", None)
     if columns is not None:
         if len(columns) != 1:
-            raise ValueError(
-                f"The data frame must have one column, of sentences. Received: columns {[*columns]}."
-            )
+            raise ValueError(f"The data frame must have one column, of sentences. Received: columns {[*columns]}.")
         model_input = model_input.iloc[:, 0]
     elif isinstance(model_input, str) or not isinstance(model_input, Iterable):
         raise TypeError(f"The input must be a list of sentences. Received: {model_input!r}.")

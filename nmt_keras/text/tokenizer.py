@@ -45,9 +45,7 @@ def train_vocabulary(sentences: Iterable[str], size: int, character_coverage: fl
         ConfigError: `size` cannot hold the bytes and the characters of the text.
     """
     if size <= 260:
-        raise ConfigError(
-            f"vocabulary.size must be above 260 (4 special tokens and 256 bytes). Received: size={size}."
-        )
+        raise ConfigError(f"vocabulary.size must be above 260 (4 special tokens and 256 bytes). Received: size={size}.")
     model = io.BytesIO()
     sentencepiece.set_random_generator_seed(seed)
     try:

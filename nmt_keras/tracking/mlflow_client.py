@@ -48,9 +48,7 @@ def mlflow_errors(error_type: type[UserError], doing: str) -> Iterator[None]:
         try:
             yield
         except mlflow.exceptions.MlflowException as error:
-            raise error_type(
-                f"{doing} failed in the MLflow store {mlflow.get_tracking_uri()}: {error}"
-            ) from error
+            raise error_type(f"{doing} failed in the MLflow store {mlflow.get_tracking_uri()}: {error}") from error
 
 
 def has_store() -> bool:

@@ -74,9 +74,7 @@ def resolve(reference: str) -> Path:
             ) from error
         artifact = model.flavors.get("python_function", {}).get("artifacts", {}).get("model")
         if artifact is None or model.model_id is None:
-            raise ModelError(
-                f"{reference} is a model of another project: it holds no artifact named 'model'."
-            )
+            raise ModelError(f"{reference} is a model of another project: it holds no artifact named 'model'.")
         location = mlflow.MlflowClient().get_logged_model(model.model_id).artifact_location
         return _fetch(f"{location}/{artifact['path']}", model.model_id)
 
@@ -107,9 +105,7 @@ def _known(reference: str) -> str:
     name = reference.removeprefix("models:/").split("@")[0].split("/")[0]
     for model in client.search_registered_models():
         if model.name == name:
-            versions = sorted(
-                int(found.version) for found in client.search_model_versions(f"name = '{name}'")
-            )
+            versions = sorted(int(found.version) for found in client.search_model_versions(f"name = '{name}'"))
             aliases = [f"{alias} (version {version})" for alias, version in sorted(model.aliases.items())]
             return (
                 f"{name} has the versions {', '.join(map(str, versions)) or 'none'} "

@@ -91,9 +91,7 @@ class Run:
                 del self._metrics[:FLUSH_METRICS]
         self._flushed = time.monotonic()
 
-    def log_dataset(
-        self, name: str, split: str, *, sha256: str, pairs: int, origin: str, context: str
-    ) -> Any:
+    def log_dataset(self, name: str, split: str, *, sha256: str, pairs: int, origin: str, context: str) -> Any:
         """Record which data the run read, without storing it.
 
         Args:
@@ -191,9 +189,7 @@ class Run:
                     inputs=Schema([ColSpec(DataType.string, name="source")]),
                     outputs=Schema([ColSpec(DataType.string)]),
                 ),
-                input_example=None
-                if input_example is None
-                else pd.DataFrame({"source": list(input_example)}),
+                input_example=None if input_example is None else pd.DataFrame({"source": list(input_example)}),
                 params=flatten(parameters or {}),
                 tags=dict(tags or {}),
                 step=step,

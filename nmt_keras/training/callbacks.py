@@ -25,7 +25,7 @@ class EpochOrder(keras.callbacks.Callback):
         super().__init__()
         self.batches = batches
 
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self.batches.next_epoch = epoch
 
 
@@ -65,7 +65,7 @@ class TrainingProgress(keras.callbacks.Callback):
         """Real target tokens per second over all steps, without those that compiled (the slowest share)."""
         return self.training_tokens / self.training_seconds if self.training_seconds else 0.0
 
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self.epoch = epoch
         console = Console(stderr=True)
         text = "epoch {task.fields[epoch]}/{task.fields[epochs]}  step {task.completed}/{task.total}"
@@ -82,7 +82,7 @@ class TrainingProgress(keras.callbacks.Callback):
         )
         self.bar.start()
 
-    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         self._step_began = time.time()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
@@ -99,9 +99,7 @@ class TrainingProgress(keras.callbacks.Callback):
         left = (self.epochs * self.steps_per_epoch - step) * median
         if self.deadline is not None:
             left = min(left, self.deadline - now)
-        figures = (
-            f"loss {loss:.3f}  {self.tokens_per_second:,.0f} tokens/s  {left // 60:.0f}:{left % 60:02.0f} left"
-        )
+        figures = f"loss {loss:.3f}  {self.tokens_per_second:,.0f} tokens/s  {left // 60:.0f}:{left % 60:02.0f} left"
         self.bar.update(self.task, completed=batch + 1, figures=figures)
         if self.bar.disable and now - self._line_shown > _LINE_SECONDS:
             self._line_shown = now
@@ -113,10 +111,10 @@ class TrainingProgress(keras.callbacks.Callback):
                 {"train_loss": loss, "learning_rate": rate, "tokens_per_second": self.tokens_per_second}, step
             )
 
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.bar.stop()
 
-    def on_train_end(self, logs: Logs = None) -> None:  # noqa: ARG002
+    def on_train_end(self, logs: Logs = None) -> None:
         self.bar.stop()
 
 
@@ -129,6 +127,7 @@ class Validation(keras.callbacks.Callback):
         patience: epochs without improvement before training stops.
         log_metrics: takes figures by name, and the update they belong to.
         history: figures of the epochs before, when a training is resumed; grows by one entry per epoch.
+        tokens_per_epoch: real target tokens in an epoch.
     """
 
     def __init__(
@@ -138,6 +137,7 @@ class Validation(keras.callbacks.Callback):
         patience: int,
         log_metrics: LogMetrics,
         history: list[dict[str, float]],
+        tokens_per_epoch: int,
     ) -> None:
         super().__init__()
         self.measure = measure
@@ -145,6 +145,7 @@ class Validation(keras.callbacks.Callback):
         self.patience = patience
         self.log_metrics = log_metrics
         self.history = history
+        self.tokens_per_epoch = tokens_per_epoch
         self.seconds = 0.0
 
     @staticmethod
@@ -158,7 +159,11 @@ class Validation(keras.callbacks.Callback):
         figures = self.measure()
         self.seconds = time.time() - began
         step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
-        figures = {"epoch": epoch + 1, "step": step, "train_loss": float((logs or {})["token_loss"])} | figures
+        figures = {
+            "epoch": epoch + 1,
+            "step": step,
+            "train_loss": float((logs or {})["token_loss"]),
+        } | figures
         self.log_metrics({name: figures[name] for name in ("valid_bleu", "valid_loss")}, step)
         earlier = [self.quality(entry) for entry in self.history]
         self.history.append(figures)
@@ -192,10 +197,10 @@ class Deadline(keras.callbacks.Callback):
         self.validation = validation
         self._step_began = 0.0
 
-    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         self._step_began = time.time()
 
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         now = time.time()
         another = now + (now - self._step_began)
         if another + _VALIDATION_MARGIN * self.validation.seconds > self.deadline:
@@ -210,5 +215,5 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         self.save = save
 
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.save(epoch + 1)

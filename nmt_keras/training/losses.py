@@ -52,7 +52,7 @@ class TokenLoss(keras.metrics.Metric):
         self.total = self.add_weight(name="total", initializer="zeros")
         self.count = self.add_weight(name="count", initializer="zeros")
 
-    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:  # noqa: ARG002
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
         labels = ops.cast(y_true, "int32")
         real = ops.cast(labels != PAD_ID, self.dtype)
         self.total.assign_add(ops.sum(token_cross_entropy(labels, y_pred) * real))

@@ -1,7 +1,7 @@
 """One training, from parallel text to a model directory; interrupted, it goes on with the same command."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from nmt_keras.data.dataset import TokenizedText, TrainingBatches
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.decoding.translator import Scorer, Translator
 from nmt_keras.errors import ConfigError
-from nmt_keras.files import read_json, write_json, written_whole
+from nmt_keras.files import read_json, write_json
 from nmt_keras.metrics.bleu import bleu
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.models.directory import (
@@ -104,7 +104,7 @@ def train(
     corpus: Corpus,
     settings: TrainingSettings,
     directory: Path,
-    log_metrics: LogMetrics = lambda figures, step: None,
+    log_metrics: LogMetrics,
 ) -> TrainingSummary:
     """Trains a model and leaves the best weights, by validation BLEU, in `directory`.
 
@@ -127,7 +127,7 @@ def train(
     scope, num_devices = distribute(settings.devices)
     keras.utils.set_random_seed(settings.seed)
     corpus, counts = clean_corpus(corpus)
-    tokenizer, initial = _vocabulary(corpus, settings, directory)
+    tokenizer, initial = _vocabulary(corpus, settings)
     text = TokenizedText(corpus.split("train"), tokenizer)
     dropped = counts["train"] | {"too_many_tokens": text.drop_long(settings.training.max_length)}
     config = settings.training
@@ -167,7 +167,12 @@ def train(
     progress = TrainingProgress(batches, config.epochs, deadline, log_metrics)
     progress.training_seconds, progress.training_tokens = state["training_seconds"], state["training_tokens"]
     validation = Validation(
-        measure, lambda: save_weights(directory, averaged), config.patience, log_metrics, state["history"]
+        measure,
+        lambda: save_weights(directory, averaged),
+        config.patience,
+        log_metrics,
+        state["history"],
+        text.num_target_tokens,
     )
 
     def save_checkpoint(epochs: int) -> None:
@@ -227,15 +232,13 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _vocabulary(
-    corpus: Corpus, settings: TrainingSettings, directory: Path
-) -> tuple[Tokenizer, LoadedModel | None]:
+def _vocabulary(corpus: Corpus, settings: TrainingSettings) -> tuple[Tokenizer, LoadedModel | None]:
     if settings.init_from is not None:
         initial = load_model(settings.init_from)
         if initial.description.sizes != settings.sizes:
             raise ConfigError(
-                f"--init-from needs a model of the same architecture and sizes. Received: {initial.description.sizes} "
-                f"for a training of {settings.sizes}."
+                f"--init-from needs a model of the same architecture and sizes. "
+                f"Received: {initial.description.sizes} for a training of {settings.sizes}."
             )
         return initial.tokenizer, initial
     text = corpus.split("train")

@@ -27,7 +27,7 @@ def be(tense: str, person: int, plural: bool) -> str:
 
 
 def with_article(following: list[Word], *links: int) -> list[Word]:
-    """"a" or "an" and what follows it."""
+    """ "a" or "an" and what follows it."""
     return [Word("an" if following[0].text[0] in "aeiouAEIOU" else "a", links), *following]
 
 

@@ -40,7 +40,17 @@ EVENT_TENSES = (
 )
 STATE_TENSES = (("present", 5), ("used_to", 1), ("future", 1.5))
 ONCE_TENSES = (("perfect", 4), ("past", 4), ("future", 2), ("going_to", 2))
-FRAMES = (("t", 9), ("i", 5), ("be", 4), ("where", 1.5), ("a", 1.5), ("d", 3), ("p", 1.5), ("l", 1.2), ("modal", 3))
+FRAMES = (
+    ("t", 9),
+    ("i", 5),
+    ("be", 4),
+    ("where", 1.5),
+    ("a", 1.5),
+    ("d", 3),
+    ("p", 1.5),
+    ("l", 1.2),
+    ("modal", 3),
+)
 
 
 class Grammar:
@@ -188,7 +198,11 @@ class Grammar:
         return self.draw.weighted(suited) if suited else "present"
 
     def clause(
-        self, subject: NounPhrase | None = None, depth: int = 0, negatable: bool = True, tenses: tuple[str, ...] | None = None
+        self,
+        subject: NounPhrase | None = None,
+        depth: int = 0,
+        negatable: bool = True,
+        tenses: tuple[str, ...] | None = None,
     ) -> Clause:
         """A clause with this subject, or any, in one of these tenses."""
         if subject is None:

@@ -161,9 +161,7 @@ def adjectives_of(classes: Sequence[str]) -> tuple[Adjective, ...]:
 @functools.cache
 def verbs_of(frames: Sequence[str], subject: str) -> tuple[Verb, ...]:
     """The verbs with any of these frames that a noun of class `subject` can be the subject of."""
-    return tuple(
-        verb for verb in verbs() if subject in verb.subjects and any(name in verb.frames for name in frames)
-    )
+    return tuple(verb for verb in verbs() if subject in verb.subjects and any(name in verb.frames for name in frames))
 
 
 @functools.cache

@@ -132,7 +132,14 @@ def noun_phrase(
         else:
             french.append(Word(form, (adj_link,)))
     english, french = _determined(
-        determiner, english, french, feminine, plural, noun.mass, adjective is not None and adjective.before, det_link
+        determiner,
+        english,
+        french,
+        feminine,
+        plural,
+        noun.mass,
+        adjective is not None and adjective.before,
+        det_link,
     )
     return NounPhrase(
         english,

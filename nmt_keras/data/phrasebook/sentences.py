@@ -6,7 +6,7 @@ from nmt_keras.data.phrasebook.clauses import Clause
 from nmt_keras.data.phrasebook.french import elide_and_contract
 from nmt_keras.data.phrasebook.grammar import Grammar
 from nmt_keras.data.phrasebook.lexicon import adjectives_of, verb, verbs_of
-from nmt_keras.data.phrasebook.noun_phrases import NounPhrase, name_phrase, pronoun_phrase
+from nmt_keras.data.phrasebook.noun_phrases import NounPhrase, pronoun_phrase
 from nmt_keras.data.phrasebook.words import Draw, Phrase, Word, with_comma, words
 
 
@@ -45,7 +45,9 @@ def finished(english: list[Word], french: list[Word], mark: str) -> PhrasePair:
     for index, word in enumerate(french):
         for link in word.links:
             linked.setdefault(link, []).append(index)
-    pairs = {(index, other) for index, word in enumerate(english) for link in word.links for other in linked.get(link, ())}
+    pairs = {
+        (index, other) for index, word in enumerate(english) for link in word.links for other in linked.get(link, ())
+    }
     return PhrasePair(_text(english, mark), _text(french, mark), tuple(sorted(pairs)))
 
 
@@ -58,7 +60,8 @@ def joined(grammar: Grammar, english: str, french: str, first: Phrase, second: P
     """Two phrases with a conjunction between them."""
     link = grammar.links()
     return Phrase(
-        first.english + words(english, link) + second.english, first.french + words(french, link) + second.french
+        first.english + words(english, link) + second.english,
+        first.french + words(french, link) + second.french,
     )
 
 
@@ -149,7 +152,14 @@ def _question(grammar: Grammar, plan: str) -> Phrase:
     if plan == "vocative":
         name = grammar.name()
         clause = grammar.clause(
-            NounPhrase([Word("you", (link := grammar.links(),))], [Word("tu", (link,))], "you", 2, feminine=name.feminine, link=link),
+            NounPhrase(
+                [Word("you", (link := grammar.links(),))],
+                [Word("tu", (link,))],
+                "you",
+                2,
+                feminine=name.feminine,
+                link=link,
+            ),
             negatable=False,
         )
         return Phrase(with_comma(name.english) + clause.english(True), with_comma(name.french) + clause.french(True))
@@ -168,7 +178,12 @@ def _reported(grammar: Grammar) -> Phrase:
     while "animal" in subject.classes:
         subject = grammar.subject(0)
     chosen = grammar.draw.choice(verbs_of(("c",), "person"))
-    outer = grammar.finish(Clause(subject, chosen, "present", grammar.links(5), negation="never" if chosen.english == "say" else ""), 0, place=False, adverb=False)
+    outer = grammar.finish(
+        Clause(subject, chosen, "present", grammar.links(5), negation="never" if chosen.english == "say" else ""),
+        0,
+        place=False,
+        adverb=False,
+    )
     inner = grammar.clause(tenses=FUTURE if chosen.english == "hope" else None)
     return joined(grammar, "that", "que", statement(outer), statement(inner))
 

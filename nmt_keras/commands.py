@@ -1,0 +1,187 @@
+"""What each command does with its options: load, call, print. Figures go to stdout, all else to stderr."""
+
+import json
+import sys
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from jsonargparse import Namespace
+
+from nmt_keras.config import SECTIONS, ArchitectureName, Preset, SearchConfig
+from nmt_keras.errors import ConfigError, CorpusError, UserError
+
+if TYPE_CHECKING:
+    from nmt_keras.data.parallel_text import Corpus, ParallelText
+    from nmt_keras.models.directory import LoadedModel
+    from nmt_keras.training.trainer import TrainingSettings
+
+
+def _load_corpus(options: Namespace) -> "Corpus":
+    from nmt_keras.data.corpora import load_corpus
+
+    corpus = load_corpus(
+        options.corpus,
+        options.source_language,
+        options.target_language,
+        options.data_dir,
+        options.get("seed", 1),
+    )
+    if corpus.notice:
+        print(corpus.notice, file=sys.stderr)
+    return corpus
+
+
+def _preset(options: Namespace) -> Preset:
+    sections: dict[str, Any] = {}
+    faults = []
+    for name, section in SECTIONS.items():
+        try:
+            sections[name] = section(**options[name].as_dict())
+        except ConfigError as error:
+            faults += [f"--{name}.{fault}" for fault in str(error).splitlines()]
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return Preset(**sections)
+
+
+def _settings(options: Namespace, preset: Preset, architecture: str) -> "TrainingSettings":
+    from nmt_keras.tracking.registry import resolve
+    from nmt_keras.training.trainer import TrainingSettings
+
+    return TrainingSettings(
+        architecture=architecture,
+        sizes=preset.architecture(architecture),
+        vocabulary=preset.vocabulary,
+        training=preset.training,
+        search=preset.search,
+        seed=options.seed,
+        devices=options.devices,
+        max_minutes=options.max_minutes,
+        init_from=resolve(options.init_from) if options.init_from else None,
+        init_reference=options.init_from,
+    )
+
+
+def run_prepare(options: Namespace) -> None:
+    from nmt_keras.data.audit import audit, render
+
+    print(render(audit(_load_corpus(options))))
+
+
+def run_train(options: Namespace) -> None:
+    preset = _preset(options)
+    corpus = _load_corpus(options)
+    from nmt_keras.experiment import tracked_training
+
+    output = options.output or (
+        f"outputs/{Path(options.corpus).name}-{options.source_language}-{options.target_language}-"
+        f"{options.architecture}-{options.preset}-seed{options.seed}"
+    )
+    summary = tracked_training(corpus, _settings(options, preset, options.architecture), Path(output))
+    print(
+        f"{output}: valid BLEU {summary.valid_bleu:.2f}, {summary.epochs} epochs, {summary.parameters:,} parameters, "
+        f"{summary.tokens_per_second:,.0f} target tokens/s"
+    )
+
+
+def run_main(options: Namespace) -> None:
+    preset = _preset(options)
+    corpus = _load_corpus(options)
+    from nmt_keras.experiment import run_experiment, translate_standalone
+    from nmt_keras.report.summary import print_listed, print_table
+
+    directory = Path(options.output or f"outputs/main-{datetime.now():%Y%m%d-%H%M%S}")
+    trainings = [_settings(options, preset, architecture) for architecture in get_args(ArchitectureName)]
+    outcome = run_experiment(corpus, trainings, directory)
+    if corpus.listed:
+        print("\nThe exported model, loaded by a new process without nmt_keras, translates sentences it never saw:")
+        saved_model = outcome.models[outcome.best].saved_model
+        print_listed(corpus.listed, translate_standalone(saved_model, list(corpus.listed)))
+    print()
+    print_table(outcome.rows(), f"{corpus.name}, {corpus.source_language}-{corpus.target_language}, split test")
+    name = outcome.registered_name
+    print(f"\nRegistered {outcome.best} as {name} version {outcome.version}: {', '.join(outcome.aliases)}.")
+    if corpus.notice:
+        print(f"{corpus.notice} For real text: mlflow run . --env-manager local -P corpus=multi30k -P preset=tiny")
+    print(
+        f"""Next:
+  mlflow ui
+  echo "I am eating." | nmt-keras translate --model models:/{name}@candidate
+  mlflow models serve -m models:/{name}@candidate --env-manager local --port 5001"""
+    )
+
+
+def _load_model(options: Namespace) -> "tuple[LoadedModel, SearchConfig]":
+    from nmt_keras.models.directory import load_model
+    from nmt_keras.tracking.registry import resolve
+
+    loaded = load_model(resolve(options.model))
+    given = {name: options[name] for name in ("beam_size", "length_penalty", "batch_size")}
+    search = replace(loaded.description.search, **{name: value for name, value in given.items() if value is not None})
+    return loaded, search
+
+
+def run_evaluate(options: Namespace) -> None:
+    from nmt_keras.evaluation import evaluate
+
+    text, corpus, split = _test_set(options)
+    loaded, search = _load_model(options)
+    evaluation = evaluate(loaded, text, search)
+    if options.json:
+        figures = evaluation.as_json() | {"corpus": corpus, "split": split, "sentences": len(text)}
+        print(json.dumps(figures | {"search": asdict(search)}, ensure_ascii=False))
+        return
+    print(f"{corpus} {split}: {len(text):,} sentences, {evaluation.sentences_per_second:.1f} sentences/s")
+    for name, score in (("BLEU", evaluation.bleu), ("chrF", evaluation.chrf)):
+        print(f"{name} {score.score:.2f}  {score.signature}")
+    for row in evaluation.by_length:
+        words = f"{row['from']}-{row['to']}" if row["to"] else f"{row['from']}+"
+        print(f"{words:>8} words: {row['sentences']:5d} sentences, BLEU {row['bleu']:.2f}, chrF {row['chrf']:.2f}")
+
+
+def _test_set(options: Namespace) -> "tuple[ParallelText, str | None, str | None]":
+    """The text to evaluate on, its corpus and split (None for files)."""
+    if options.source_file is None and options.reference_file is None:
+        corpus = _load_corpus(options)
+        return corpus.split(options.split), corpus.name, options.split
+    if options.source_file is None or options.reference_file is None:
+        raise ConfigError(
+            f"--source-file and --reference-file go together. Received: --source-file {options.source_file}, "
+            f"--reference-file {options.reference_file}."
+        )
+    from nmt_keras.data.text_files import read_line_pair
+
+    faults: list[str] = []
+    text = read_line_pair(Path(options.source_file), Path(options.reference_file), faults)
+    if text is None or faults:
+        raise CorpusError(faults)
+    return text, None, None
+
+
+def run_translate(options: Namespace) -> None:
+    from nmt_keras.evaluation import translate
+
+    loaded, search = _load_model(options)
+    try:
+        lines = sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"stdin:{line}: text must be UTF-8. Received: byte 0x{error.object[error.start]:02x}."
+        ) from None
+    if not lines:
+        return
+    sentences = [line.removesuffix("\r") for line in lines.removesuffix("\n").split("\n")]
+    translations, _ = translate(loaded, sentences, search)
+    for translation in translations:
+        # A model may write a line break by its bytes; as many lines go out as came in.
+        sys.stdout.buffer.write(" ".join(translation.text.split("\n")).encode() + b"\n")
+
+
+def run_export(options: Namespace) -> None:
+    from nmt_keras.serving.savedmodel import export_savedmodel
+
+    loaded, search = _load_model(options)
+    print(export_savedmodel(loaded, Path(options.output), search))
