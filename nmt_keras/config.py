@@ -153,17 +153,19 @@ class SearchConfig:
     Args:
         beam_size: hypotheses kept, K; 1 is greedy search.
         length_penalty: exponent a of GNMT's penalty ((5 + length) / 6)^a that divides the log-probability.
-        max_length_ratio: a translation has at most this times the source's tokens, plus 10.
+        max_length_ratio: a translation has at most this times the source's tokens, plus `extra_length`.
+        extra_length: see there.
         batch_size: sentences searched at once.
     """
 
     beam_size: int = 5
     length_penalty: float = 1.0
     max_length_ratio: float = 2.0
+    extra_length: int = 10
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        _require_positive(self, "beam_size", "max_length_ratio", "batch_size")
+        _require_positive(self, "beam_size", "max_length_ratio", "extra_length", "batch_size")
         _require(self, "at least 0", length_penalty=self.length_penalty >= 0)
 
 

@@ -21,7 +21,7 @@ from nmt_keras.tracking.runs import LoggedModel, Run, start_run
 from nmt_keras.training.trainer import TrainingSettings, TrainingSummary, train
 
 _CONTEXTS = {"train": "training", "valid": "validation"}
-_LONG_SPLITS = ("test_long", "test_longer")
+_TEST_SPLITS = ("test", "test_long")
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _train_and_evaluate(corpus: Corpus, settings: TrainingSettings, directory: P
     summary = _train(corpus, settings, directory / "model", run)
     loaded = load_model(directory / "model")
     evaluations, datasets = {}, {}
-    for split in ("test", *_LONG_SPLITS):
+    for split in _TEST_SPLITS:
         if split in corpus.splits:
             datasets[split] = _log_dataset(run, corpus, split)
             evaluations[split] = evaluate(loaded, corpus.split(split), settings.search)

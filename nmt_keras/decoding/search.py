@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from nmt_keras.config import SearchConfig
@@ -14,7 +15,6 @@ from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
 Tensor = Any
 
 _IMPOSSIBLE = -1e9  # finite, so that sums and products of it stay numbers
-_EXTRA_LENGTH = 10
 
 
 class Beam(NamedTuple):
@@ -34,8 +34,8 @@ def beam_search(model: TranslationModel, source_ids: Tensor, config: SearchConfi
 
     At each step the 2K best continuations of the live hypotheses are taken. Those among the K best that end a
     sentence are finished; the K best that do not end stay live. A sentence is done when K hypotheses have finished.
-    A translation has at most `max_length_ratio` * source tokens + 10 tokens: at that length only EOS may follow. PAD,
-    BOS and the unknown token are never output. score = log p(translation) / ((5 + length) / 6)^length_penalty.
+    A translation has at most `max_length_ratio` * source tokens + `extra_length` tokens: at that length only EOS may
+    follow. PAD, BOS and the unknown token are never output. score = log p(translation) / ((5 + length) / 6)^length_penalty.
 
     Args:
         model: any architecture.
@@ -49,9 +49,8 @@ def beam_search(model: TranslationModel, source_ids: Tensor, config: SearchConfi
     References: Sutskever et al. 2014; Wu et al. 2016, section 7.
     """
     batch_size, beam_size = ops.shape(source_ids)[0], config.beam_size
-    lengths = ops.sum(ops.cast(padding_mask(source_ids), "float32"), axis=1)
-    limits = ops.cast(config.max_length_ratio * lengths, "int32") + _EXTRA_LENGTH  # (B,)
-    max_length = _longest(ops.shape(source_ids)[1], config)
+    limits = _limits(ops.sum(ops.cast(padding_mask(source_ids), "int32"), axis=1), config)  # (B,)
+    max_length = _limits(ops.shape(source_ids)[1], config)
     memory = model.encode(source_ids, training=False)
     state = model.initial_state(memory, max_length)
     if beam_size > 1:
@@ -81,10 +80,11 @@ def beam_search(model: TranslationModel, source_ids: Tensor, config: SearchConfi
     return beam.finished_ids, beam.finished_scores
 
 
-def _longest(source_length: Any, config: SearchConfig) -> Any:
-    if isinstance(source_length, int):
-        return int(config.max_length_ratio * source_length) + _EXTRA_LENGTH
-    return ops.cast(config.max_length_ratio * ops.cast(source_length, "float32"), "int32") + _EXTRA_LENGTH
+def _limits(source_lengths: Any, config: SearchConfig) -> Any:
+    """Tokens of the longest translation; a number, where `source_lengths` is one."""
+    if isinstance(source_lengths, int):  # in float32 as below, lest the longest source's limit be one off
+        return int(np.float32(config.max_length_ratio) * np.float32(source_lengths)) + config.extra_length
+    return ops.cast(config.max_length_ratio * ops.cast(source_lengths, "float32"), "int32") + config.extra_length
 
 
 def _map(function: Any, nest: Any) -> Any:
@@ -100,7 +100,6 @@ def _gather(rows: Tensor, index: Tensor) -> Tensor:
 def _extend(model: TranslationModel, beam: Beam, memory: Memory, limits: Tensor, config: SearchConfig) -> Beam:
     """One step of every live hypothesis."""
     batch_size, beam_size, _ = ops.shape(beam.live_ids)
-    vocabulary_size: int
     previous = ops.where(
         beam.step == 0,
         BOS_ID,

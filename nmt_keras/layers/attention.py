@@ -74,15 +74,10 @@ class SelfAttention(_Attention):
         self.query_key_value.build(input_shape)
         self.output_projection.build(input_shape)
 
-    def call(
-        self, x: Tensor, mask: Tensor, training: bool | None = None, return_weights: bool = False
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """x (B, T, model_dim), mask broadcasting to (B, heads, T, T) -> (B, T, model_dim), and the weights
-        (B, heads, T, T) if asked for."""
+    def call(self, x: Tensor, mask: Tensor, training: bool | None = None) -> Tensor:
+        """x (B, T, model_dim), mask broadcasting to (B, heads, T, T) -> (B, T, model_dim)."""
         query, keys, values = self.split_heads(self.query_key_value(x), 3)
-        weights = attention_weights(query, keys, mask)
-        output = self.weighted_sum(weights, values, training)
-        return (output, weights) if return_weights else output
+        return self.weighted_sum(attention_weights(query, keys, mask), values, training)
 
     def step(self, x: Tensor, step: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """One position that sees itself and the earlier ones.
@@ -127,18 +122,8 @@ class CrossAttention(_Attention):
         keys, values = self.split_heads(self.key_value(encoded), 2)
         return keys, values
 
-    def call(
-        self,
-        x: Tensor,
-        keys: Tensor,
-        values: Tensor,
-        mask: Tensor,
-        training: bool | None = None,
-        return_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
+    def call(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor, training: bool | None = None) -> Tensor:
         """x (B, T, model_dim), keys and values (B, heads, S, head_dim), mask broadcasting to (B, heads, T, S)
-        -> (B, T, model_dim), and the weights (B, heads, T, S) if asked for."""
+        -> (B, T, model_dim)."""
         (query,) = self.split_heads(self.query(x), 1)
-        weights = attention_weights(query, keys, mask)
-        output = self.weighted_sum(weights, values, training)
-        return (output, weights) if return_weights else output
+        return self.weighted_sum(attention_weights(query, keys, mask), values, training)

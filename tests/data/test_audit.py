@@ -101,9 +101,7 @@ def test_empty_sides_take_part_in_no_other_check() -> None:
 
 def test_over_long_sides() -> None:
     eleven, ten = (" ".join("abcdefghijk"[:n]) for n in (11, 10))
-    result = audit(
-        corpus_of([(ten, eleven), (eleven, ten), (ten, f"{ten}."), (eleven, eleven[::-1])]), max_words=10
-    )
+    result = audit(corpus_of([(ten, eleven), (eleven, ten), (ten, f"{ten}."), (eleven, eleven[::-1])]), max_words=10)
     keyed = found(result)
     assert keyed.pop(("train", "too_long", "source")) == (2, ("dir/train.en:2", "dir/train.en:4"))
     assert keyed.pop(("train", "too_long", "target")) == (2, ("dir/train.fr:1", "dir/train.fr:4"))
@@ -117,9 +115,7 @@ def test_wild_length_ratios_have_a_slack() -> None:
         ("Oui", "c" * 69),
         ("Non", "d" * 68),
     ]  # 60/11, 67/11, 79/13, 78/13
-    assert found(audit(corpus_of(train))) == {
-        ("train", "length_ratio", ""): (2, ("dir/train.en:2", "dir/train.en:3"))
-    }
+    assert found(audit(corpus_of(train))) == {("train", "length_ratio", ""): (2, ("dir/train.en:2", "dir/train.en:3"))}
     assert ("train", "length_ratio", "") not in found(audit(corpus_of(train), max_ratio=7))
 
 

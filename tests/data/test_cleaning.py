@@ -41,9 +41,7 @@ def test_pairs_are_dropped_by_reason_and_the_rest_keeps_its_order() -> None:
     assert pairs_of(cleaned) == good
     assert dropped == {"empty": 4, "too_long": 3, "length_ratio": 2}
     assert len(text) == 12, "the given text must not change"
-    assert (cleaned.source_path, cleaned.target_path) == ("", ""), (
-        "its indices are not the files' line numbers"
-    )
+    assert (cleaned.source_path, cleaned.target_path) == ("", ""), "its indices are not the files' line numbers"
     assert "somewhere" in cleaned.origin
 
 

@@ -47,9 +47,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.second_request.wait(0.5)
             self.answer(206 if partial else 200, body, wanted, start)
 
-    def answer(
-        self, status: int, body: bytes, wanted: str | None, start: int = 0, sent: int | None = None
-    ) -> None:
+    def answer(self, status: int, body: bytes, wanted: str | None, start: int = 0, sent: int | None = None) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         if self.server.content_encoding:
@@ -101,9 +99,7 @@ class Site:
         return self.server.log
 
     def fetch(self, sha256: str | None = SHA256, missing_ok: bool = False) -> bool:
-        return fetch(
-            self.server.address, self.destination, sha256, missing_ok=missing_ok, attempts=4, backoff=0.5
-        )
+        return fetch(self.server.address, self.destination, sha256, missing_ok=missing_ok, attempts=4, backoff=0.5)
 
 
 @pytest.fixture
@@ -271,9 +267,7 @@ def test_a_hash_wrong_twice_is_an_error(site: Site) -> None:
     assert not site.part.exists()
 
 
-def test_without_a_known_hash_the_received_one_is_shown(
-    site: Site, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_known_hash_the_received_one_is_shown(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     put(site.part, OTHER[:1000])
     assert site.fetch(sha256=None)
     assert site.destination.read_bytes() == CONTENT
@@ -328,9 +322,7 @@ def test_of_two_fetches_at_once_one_downloads(site: Site) -> None:
     assert site.destination.read_bytes() == CONTENT
 
 
-def test_progress_is_one_line_where_stderr_is_no_terminal(
-    site: Site, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_progress_is_one_line_where_stderr_is_no_terminal(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     site.server.script = ["503"]
     assert site.fetch()
     output = capsys.readouterr()

@@ -82,9 +82,7 @@ def test_the_files_are_downloaded_once(site: tuple[str, Path, list[str]], tmp_pa
     assert again == corpus
 
 
-def test_a_damaged_file_in_the_cache_is_fetched_again(
-    site: tuple[str, Path, list[str]], tmp_path: Path
-) -> None:
+def test_a_damaged_file_in_the_cache_is_fetched_again(site: tuple[str, Path, list[str]], tmp_path: Path) -> None:
     address, directory, requested = site
     put_files(directory, ("en", "de"))
     load_multi30k("en", "de", base_address=address)

@@ -38,9 +38,7 @@ def drawn(monkeypatch):
 
 
 def points(axes):
-    return {
-        line.get_label(): list(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in axes.lines
-    }
+    return {line.get_label(): list(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in axes.lines}
 
 
 def test_training_curves_draw_loss_and_bleu_against_target_tokens(tmp_path, drawn) -> None:

@@ -103,9 +103,7 @@ def test_the_file_imports_nothing_but_the_model_s_requirements() -> None:
         name.partition(".")[0]
         for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
-        for name in (
-            [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-        )
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
     }
     allowed = {package.replace("-", "_") for package in runs.PYFUNC_PACKAGES}
     assert {"mlflow", "tensorflow", "tensorflow_text"} <= imported

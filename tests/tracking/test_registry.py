@@ -68,9 +68,7 @@ def test_an_alias_names_the_version_it_was_set_to(store, client, tmp_path) -> No
         (model / "config.yaml").write_text(architecture)
         with runs.start_run("train", "aliases") as run:
             logged = run.log_translation_model(model, model, metrics={})
-        client.set_registered_model_alias(
-            "aliases", "best", str(registry.register(logged.model_uri, "aliases"))
-        )
+        client.set_registered_model_alias("aliases", "best", str(registry.register(logged.model_uri, "aliases")))
         paths.append(registry.resolve("models:/aliases@best"))
     assert [(path / "config.yaml").read_text() for path in paths] == ["lstm", "transformer"]
     assert all(store in path.parents for path in paths)
@@ -89,9 +87,7 @@ def test_an_unknown_version_or_alias_lists_those_that_exist(log_model, reference
     assert "champion (version 1)" in message
 
 
-@pytest.mark.parametrize(
-    "reference", ["models:/nobody/1", "models:/m-0123", "models:/", "runs:/0123/model", "runs:/"]
-)
+@pytest.mark.parametrize("reference", ["models:/nobody/1", "models:/m-0123", "models:/", "runs:/0123/model", "runs:/"])
 def test_an_unknown_model_lists_the_forms_and_the_names(log_model, reference) -> None:
     registry.register(log_model("names", test_bleu=1.0).model_uri, "present")
     with pytest.raises(ModelError, match=r"models:/NAME@ALIAS.*Registered are: .*present"):
@@ -115,9 +111,7 @@ def test_a_model_of_another_project_is_refused(store, directories) -> None:  # n
 
 
 def test_what_is_no_reference_at_all_lists_the_forms() -> None:
-    with pytest.raises(
-        ModelError, match=r"A model is a directory, models:/NAME@ALIAS.*Received: 'transfomer'"
-    ):
+    with pytest.raises(ModelError, match=r"A model is a directory, models:/NAME@ALIAS.*Received: 'transfomer'"):
         registry.resolve("transfomer")
 
 

@@ -64,9 +64,7 @@ def server(tmp_path, monkeypatch):
 
 
 @pytest.mark.heavy
-def test_a_model_is_logged_registered_and_downloaded_once(
-    server, directories, tmp_path, monkeypatch, capfd
-) -> None:
+def test_a_model_is_logged_registered_and_downloaded_once(server, directories, tmp_path, monkeypatch, capfd) -> None:
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

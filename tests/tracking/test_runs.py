@@ -197,9 +197,7 @@ def test_a_logged_model_holds_both_directories_and_explicit_requirements(client,
     assert model.source_run_id == run.run_id
     assert model.params == {"model.dim": "64"}
     assert model.tags["architecture"] == "lstm"
-    assert {
-        (row.key, row.value, row.step, row.dataset_name, row.dataset_digest) for row in model.metrics
-    } == {
+    assert {(row.key, row.value, row.step, row.dataset_name, row.dataset_digest) for row in model.metrics} == {
         ("test_bleu", 31.25, 1200, "tiny-test", "c" * 32),
         ("test_chrf", 55.0, 1200, "tiny-test", "c" * 32),
     }
@@ -210,9 +208,7 @@ def test_a_logged_model_holds_both_directories_and_explicit_requirements(client,
     for name, directory in zip(("saved_model", "model"), directories, strict=True):
         copy = root / stored["flavors"]["python_function"]["artifacts"][name]["path"]
         assert contents(copy) == contents(directory)
-    assert json.loads(stored["signature"]["inputs"]) == [
-        {"type": "string", "name": "source", "required": True}
-    ]
+    assert json.loads(stored["signature"]["inputs"]) == [{"type": "string", "name": "source", "required": True}]
     assert (root / "pyfunc.py").read_text() == runs.PYFUNC_FILE.read_text()
     requirements = (root / "requirements.txt").read_text().split()
     assert {line.partition("==")[0] for line in requirements} == set(runs.PYFUNC_PACKAGES)
@@ -273,6 +269,4 @@ def test_a_deleted_experiment_is_an_error_for_the_user(client) -> None:
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()
-    }
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}

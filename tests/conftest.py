@@ -1,0 +1,114 @@
+"""What the tests share: quiet TensorFlow, a working directory to throw away, small models and a small vocabulary."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import numpy as np
+import pytest
+
+from nmt_keras.config import ArchitectureConfig, RecurrentConfig, TransformerConfig
+from nmt_keras.data.parallel_text import Corpus, ParallelText
+
+ARCHITECTURES: dict[str, ArchitectureConfig] = {
+    "rnn": RecurrentConfig(num_layers=1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0),
+    "rnn-2-layers": RecurrentConfig(num_layers=2, embedding_dim=8, hidden_dim=12, dropout_rate=0.0),
+    "transformer": TransformerConfig(2, 2, model_dim=16, num_heads=4, feed_forward_dim=24, dropout_rate=0.0),
+    "transformer-post-norm": TransformerConfig(
+        1, 2, model_dim=16, num_heads=2, feed_forward_dim=24, dropout_rate=0.0, pre_norm=False
+    ),
+}
+"""Every architecture that the contract is tested with."""
+
+DIGITS = {
+    "zero": "zéro",
+    "one": "un",
+    "two": "deux",
+    "three": "trois",
+    "four": "quatre",
+    "five": "cinq",
+    "six": "six",
+    "seven": "sept",
+    "eight": "huit",
+    "nine": "neuf",
+}
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test writes to the directory that pytest was started in, or to the user's cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+@pytest.fixture(params=ARCHITECTURES.values(), ids=list(ARCHITECTURES))
+def sizes(request: pytest.FixtureRequest) -> ArchitectureConfig:
+    """The sizes of each architecture in turn."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def draw_weights() -> Callable[..., Any]:
+    """A function that draws all weights anew, large enough that every part of the model matters."""
+
+    def draw(model: Any, seed: int, gain: float = 1.0) -> Any:
+        random = np.random.default_rng(seed)
+        for variable in model.trainable_variables:
+            values = random.normal(size=variable.shape)
+            if len(variable.shape) == 2:
+                # An embedding is looked up, or its rows are summed over: both want its width.
+                fan_in = variable.shape[1] if variable.path.endswith("embeddings") else variable.shape[0]
+                values *= gain / np.sqrt(fan_in)
+            elif variable.path.endswith("gamma"):
+                values = 1 + 0.3 * values
+            else:
+                values *= 0.3 * gain
+            variable.assign(values.astype("float32"))
+        return model
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def build(draw_weights: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that builds a model with drawn weights."""
+
+    def build_drawn(sizes: ArchitectureConfig, vocabulary_size: int, seed: int = 0, gain: float = 1.0) -> Any:
+        from nmt_keras.models.factory import build_model
+
+        return draw_weights(build_model(sizes, vocabulary_size), seed, gain)
+
+    return build_drawn
+
+
+def _digit_text(random: np.random.Generator, pairs: int) -> ParallelText:
+    words = np.array(list(DIGITS))
+    sources = [random.choice(words, random.integers(1, 9)).tolist() for _ in range(pairs)]
+    return ParallelText(
+        [" ".join(source) for source in sources],
+        [" ".join(DIGITS[word] for word in reversed(source)) for source in sources],
+        origin="made up",
+    )
+
+
+@pytest.fixture(scope="session")
+def digits() -> Corpus:
+    """English digits, and the same in French and backwards: a made-up corpus that is learned in no time."""
+    random = np.random.default_rng(5)
+    splits = {name: _digit_text(random, pairs) for name, pairs in {"train": 96, "valid": 12, "test": 12}.items()}
+    return Corpus("digits", "en", "fr", splits)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(digits: Corpus) -> Any:
+    """A small vocabulary of the digits and some sentences."""
+    from nmt_keras.text.tokenizer import Tokenizer, train_vocabulary
+
+    text = digits.split("train")
+    more = ["A man sleeps on a bench.", "Un homme dort sur un banc.", "L’été, c’est à côté !", "“Quoted”, isn't it?"]
+    return Tokenizer(train_vocabulary([*text.sources, *text.targets, *more * 5], 330, 1.0, seed=3))

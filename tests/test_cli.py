@@ -1,0 +1,196 @@
+"""The command line from raw files to translations, in one process where the work is heavy."""
+
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nmt_keras.cli import main
+
+WORDS = {"one": "un", "two": "deux", "three": "trois", "four": "quatre", "five": "cinq", "six": "six"}
+TRAIN = [
+    "--preset", "debug", "--training.epochs", "2", "--vocabulary.size", "300",
+    "--training.batch_tokens", "512", "--source-language", "eng", "--target-language", "fra",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Number words, translated one by one; a directory as a user would make it."""
+    directory = tmp_path_factory.mktemp("corpus")
+    draw = random.Random(1)
+    for split, size in (("train", 300), ("valid", 20), ("test", 20)):
+        sources = [draw.choices(list(WORDS), k=draw.randint(1, 6)) for _ in range(size)]
+        for language, lines in (
+            ("eng", [" ".join(words) for words in sources]),
+            ("fra", [" ".join(WORDS[word] for word in words) for words in sources]),
+        ):
+            (directory / f"{split}.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model directory that `nmt-keras train` made."""
+    directory = tmp_path_factory.mktemp("work")
+    before = Path.cwd()
+    os.chdir(directory)
+    try:
+        assert main(["train", "--corpus", str(corpus), "--output", "model", *TRAIN]) == 0
+    finally:
+        os.chdir(before)
+    return directory / "model"
+
+
+def _snapshot(directory: Path) -> dict[str, tuple[int, bytes]]:
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in directory.iterdir()}
+
+
+def test_train_logs_to_mlflow_and_leaves_a_complete_model(trained: Path) -> None:
+    names = {path.name for path in trained.iterdir()}
+    assert {"model.json", "model.weights.h5", "vocabulary.model", "training.json"} <= names
+    assert not [name for name in names if "checkpoint" in name or name.startswith(".")]
+    assert (trained.parent / "mlflow.db").is_file()
+
+
+def test_finished_directory_is_left_untouched(
+    trained: Path, corpus: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained.parent)
+    before = _snapshot(trained)
+    assert main(["train", "--corpus", str(corpus), "--output", "model", *TRAIN]) == 0
+    assert _snapshot(trained) == before
+    assert "finished" in capsys.readouterr().err
+
+
+def test_other_settings_in_the_same_directory_are_refused(
+    trained: Path, corpus: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained.parent)
+    assert main(["train", "--corpus", str(corpus), "--output", "model", *TRAIN, "--seed", "7"]) == 2
+    error = capsys.readouterr().err
+    assert "seed: begun with 1, received 7" in error
+    assert "learning_rate" not in error  # only what differs
+
+
+def test_evaluate_prints_one_json_object_and_writes_no_store(
+    trained: Path,
+    corpus: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    import sacrebleu
+
+    monkeypatch.chdir(tmp_path)
+    languages = ["--source-language", "eng", "--target-language", "fra"]
+    assert main(["evaluate", "--model", str(trained), "--corpus", str(corpus), "--json", *languages]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["sentences"] == 20
+    assert figures["split"] == "test"
+    files = ["--source-file", str(corpus / "test.eng"), "--reference-file", str(corpus / "test.fra")]
+    assert main(["evaluate", "--model", str(trained), *files, "--json"]) == 0
+    of_files = json.loads(capsys.readouterr().out)
+    assert of_files["bleu"] == figures["bleu"]
+    assert of_files["corpus"] is None
+    # Against sacreBLEU on what `translate` gives for the same sentences.
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((corpus / "test.eng").read_bytes())))
+    assert main(["translate", "--model", str(trained)]) == 0
+    hypotheses = capsys.readouterr().out.splitlines()
+    references = (corpus / "test.fra").read_text(encoding="utf-8").splitlines()
+    assert figures["bleu"]["score"] == pytest.approx(sacrebleu.corpus_bleu(hypotheses, [references]).score)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [(b"one two\n\nsix\n", 3), (b"one", 1), (b"\n\n", 2), (b"", 0), (b"one\r\ntwo\r\n", 2), ("a\u2028b\n".encode(), 1)],
+)
+def test_translate_gives_as_many_lines_as_it_takes(
+    trained: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    text: bytes,
+    lines: int,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    assert main(["translate", "--model", str(trained), "--beam-size", "2"]) == 0
+    out = capfdbinary.readouterr().out
+    assert out.count(b"\n") == lines
+    if lines:
+        given = text.removesuffix(b"\n").split(b"\n")
+        assert [line == b"" for line in out.removesuffix(b"\n").split(b"\n")] == [line == b"" for line in given]
+
+
+def test_export_translates_like_the_model_without_this_package(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "--model", str(trained), "--output", "out"]) == 0
+    assert (tmp_path / "out" / "1" / "saved_model.pb").is_file()
+    assert main(["export", "--model", str(trained), "--output", "out"]) == 2
+    capsys.readouterr()
+    text = b"one two three\n\nfour\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    assert main(["translate", "--model", str(trained)]) == 0
+    expected = capsys.readouterr().out
+    from nmt_keras.serving import standalone
+
+    program = subprocess.run(
+        [sys.executable, standalone.__file__, str(tmp_path / "out" / "1")],
+        input=text,
+        capture_output=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert program.stdout.decode() == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--preset", "huge"], "--preset must be one of debug"),
+        (["train", "--training.learning_rate", "-1"], "--training.learning_rate must be above 0"),
+        (["train", "--training.learning_speed", "1"], "learning_speed"),
+        (["train", "--corpus", "no-such-corpus"], "no-such-corpus"),
+        (["train", "--architecture", "perceptron"], "perceptron"),
+        (["evaluate", "--model", "no-such-directory"], "no-such-directory"),
+        (["evaluate", "--source-file", "x"], "--source-file and --reference-file go together"),
+        (["translate", "--model", "models:/nothing@champion"], "models:/nothing@champion"),
+        (["fly"], "fly"),
+    ],
+)
+def test_mistakes_of_users_end_with_2_and_no_traceback(
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    try:
+        code = main(arguments)
+    except SystemExit as exit_:  # the argument parser's own errors
+        code = int(exit_.code or 0)
+    assert code == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_key_in_a_file_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("training:\n  epochz: 3\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--config", str(file)])
+    assert "epochz" in capsys.readouterr().err
+
+
+def test_underscores_in_options_are_hyphens(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--source_file=x"]) == 2
+    assert "go together" in capsys.readouterr().err

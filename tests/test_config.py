@@ -1,0 +1,83 @@
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from nmt_keras.config import (
+    Preset,
+    RecurrentConfig,
+    SearchConfig,
+    TrainingConfig,
+    TransformerConfig,
+    VocabularyConfig,
+)
+from nmt_keras.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("config", "wrong"),
+    [
+        (VocabularyConfig, {"size": 0}),
+        (VocabularyConfig, {"character_coverage": 1.01}),
+        (VocabularyConfig, {"character_coverage": 0.0}),
+        (TransformerConfig, {"num_decoder_layers": 0}),
+        (TransformerConfig, {"model_dim": 126}),
+        (TransformerConfig, {"model_dim": 15}),
+        (TransformerConfig, {"dropout_rate": 1.0}),
+        (TransformerConfig, {"dropout_rate": -0.1}),
+        (TransformerConfig, {"dropout_rate": float("nan")}),
+        (RecurrentConfig, {"hidden_dim": -1}),
+        (RecurrentConfig, {"num_layers": 0}),
+        (TrainingConfig, {"label_smoothing": 1.0}),
+        (TrainingConfig, {"average_decay": 1.0}),
+        (TrainingConfig, {"learning_rate": 0.0}),
+        (TrainingConfig, {"learning_rate": float("nan")}),
+        (TrainingConfig, {"batch_tokens": 99}),
+        (SearchConfig, {"beam_size": 0}),
+        (SearchConfig, {"extra_length": 0}),
+        (SearchConfig, {"length_penalty": -0.5}),
+        (SearchConfig, {"max_length_ratio": 0.0}),
+    ],
+)
+def test_a_value_that_breaks_its_rule_is_named(config: type, wrong: dict[str, float]) -> None:
+    ((name, value),) = wrong.items()
+    with pytest.raises(ConfigError, match=rf"{name} must be .* Received: {name}={value}\."):
+        config(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("config", "right"),
+    [
+        (VocabularyConfig, {"character_coverage": 1.0}),
+        (TransformerConfig, {"dropout_rate": 0.0, "model_dim": 12, "num_heads": 3}),
+        (TrainingConfig, {"label_smoothing": 0.0, "average_decay": 0.0, "batch_tokens": 100}),
+        (SearchConfig, {"beam_size": 1, "length_penalty": 0.0, "extra_length": 1}),
+    ],
+)
+def test_the_ends_of_a_range_are_allowed(config: type, right: dict[str, float]) -> None:
+    for name, value in right.items():
+        assert getattr(config(**right), name) == value
+
+
+def test_all_faults_of_one_rule_are_reported_together() -> None:
+    with pytest.raises(ConfigError) as error:
+        TransformerConfig(num_encoder_layers=0, num_decoder_layers=-2)
+    assert "num_encoder_layers=0" in str(error.value)
+    assert "num_decoder_layers=-2" in str(error.value)
+
+
+def test_faults_of_different_rules_are_reported_together() -> None:
+    with pytest.raises(ConfigError) as error:
+        TrainingConfig(epochs=0, label_smoothing=1.5, batch_tokens=20)
+    for fault in ("epochs=0", "label_smoothing=1.5", "batch_tokens=20"):
+        assert fault in str(error.value)
+
+
+def test_settings_cannot_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        SearchConfig().beam_size = 2  # type: ignore[misc]
+
+
+def test_a_preset_finds_sizes_by_name() -> None:
+    preset = Preset(rnn=RecurrentConfig(hidden_dim=7), transformer=TransformerConfig(feed_forward_dim=9))
+    assert preset.architecture("rnn") == RecurrentConfig(hidden_dim=7)
+    assert preset.architecture("transformer") == TransformerConfig(feed_forward_dim=9)
