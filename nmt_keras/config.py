@@ -9,20 +9,32 @@ Backend = Literal["tensorflow", "jax", "torch"]
 ArchitectureName = Literal["rnn", "transformer"]
 
 
-def _require(config: Any, rule: str, **valid: bool) -> None:
-    wrong = [
-        f"{name} must be {rule}. Received: {name}={getattr(config, name)}." for name, ok in valid.items() if not ok
-    ]
-    if wrong:
-        raise ConfigError("\n".join(wrong))
+class _Rules:
+    """Checks of a config's values, whose faults are raised together when the block ends."""
 
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        self.faults: list[str] = []
 
-def _require_positive(config: Any, *names: str) -> None:
-    _require(config, "above 0", **{name: getattr(config, name) > 0 for name in names})
+    def __enter__(self) -> "_Rules":
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        if self.faults:
+            raise ConfigError("\n".join(self.faults))
 
-def _require_rate(config: Any, *names: str) -> None:
-    _require(config, "at least 0 and below 1", **{name: 0 <= getattr(config, name) < 1 for name in names})
+    def require(self, rule: str, **valid: bool) -> None:
+        self.faults += [
+            f"{name} must be {rule}. Received: {name}={getattr(self.config, name)}."
+            for name, ok in valid.items()
+            if not ok
+        ]
+
+    def positive(self, *names: str) -> None:
+        self.require("above 0", **{name: getattr(self.config, name) > 0 for name in names})
+
+    def rate(self, *names: str) -> None:
+        self.require("at least 0 and below 1", **{name: 0 <= getattr(self.config, name) < 1 for name in names})
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -122,11 +123,13 @@ def _run(corpus: Corpus, name: str, parent: Run | None) -> AbstractContextManage
     return start_run(name, experiment, parent, {"corpus": corpus.name})
 
 
-def _train(corpus: Corpus, settings: TrainingSettings, directory: Path, run: Run) -> TrainingSummary:
+def _train(
+    corpus: Corpus, settings: TrainingSettings, directory: Path, run: Run, began: float | None = None
+) -> TrainingSummary:
     run.log_parameters(asdict(settings) | {"corpus": corpus.name, "output": str(directory)})
     for split in ("train", "valid"):
         _log_dataset(run, corpus, split)
-    summary = train(corpus, settings, directory, run.log_metrics)
+    summary = train(corpus, settings, directory, run.log_metrics, began)
     run.log_metrics(
         {"training_tokens_per_second": summary.tokens_per_second, "parameters": summary.parameters}
         | {f"dropped_{reason}": count for reason, count in summary.dropped.items()},
@@ -148,7 +151,7 @@ def _log_dataset(run: Run, corpus: Corpus, split: str) -> Any:
 
 
 def _train_and_evaluate(corpus: Corpus, settings: TrainingSettings, directory: Path, run: Run) -> TrainedModel:
-    summary = _train(corpus, settings, directory / "model", run)
+    summary = _train(corpus, settings, directory / "model", run, began=time.time())
     loaded = load_model(directory / "model")
     evaluations, datasets = {}, {}
     for split in _TEST_SPLITS:

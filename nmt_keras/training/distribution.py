@@ -54,9 +54,9 @@ def _mirrored(wanted: int | None) -> tuple[AbstractContextManager[Any], int]:
         count = _limit(wanted, os.cpu_count() or 1, "processors")
         if count == 1:
             return contextlib.nullcontext(), 1
-        tf.config.set_logical_device_configuration(
-            tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * count
-        )
+        processor = tf.config.list_physical_devices("CPU")[0]
+        if len(tf.config.get_logical_device_configuration(processor) or ()) < count:
+            tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * count)
         names = [f"/cpu:{number}" for number in range(count)]
     return tf.distribute.MirroredStrategy(names).scope(), len(names)
 

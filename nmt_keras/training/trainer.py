@@ -54,7 +54,7 @@ class TrainingSettings:
         search: for the model that is kept; validation is greedy.
         seed: of weights, dropout, vocabulary and order.
         devices: number of devices, or "all".
-        max_minutes: wall time from the start of the process to the end of training, or None.
+        max_minutes: wall time to the end of training, or None for no limit.
         init_from: directory of a model whose weights and vocabulary to start from, or None.
         init_reference: what the user called that model.
     """
@@ -105,6 +105,7 @@ def train(
     settings: TrainingSettings,
     directory: Path,
     log_metrics: LogMetrics,
+    began: float | None = None,
 ) -> TrainingSummary:
     """Trains a model and leaves the best weights, by validation BLEU, in `directory`.
 
@@ -115,6 +116,7 @@ def train(
         settings: what to train, and how.
         directory: made if it is not there.
         log_metrics: takes figures by name, and the update they belong to.
+        began: what `max_minutes` counts from, in seconds since the Unix epoch; the start of the process by default.
 
     Raises:
         ConfigError: the directory was begun with other settings, or a setting cannot be used.
@@ -151,7 +153,7 @@ def train(
 
     deadline = None
     if settings.max_minutes is not None:
-        deadline = psutil.Process().create_time() + 60 * settings.max_minutes
+        deadline = (began or psutil.Process().create_time()) + 60 * settings.max_minutes
     translator = Translator(averaged, tokenizer, SearchConfig(beam_size=1, batch_size=128))
     scorer = Scorer(averaged, tokenizer)
     valid = corpus.split("valid")
