@@ -9,32 +9,21 @@ Backend = Literal["tensorflow", "jax", "torch"]
 ArchitectureName = Literal["rnn", "transformer"]
 
 
-class _Rules:
-    """Checks of a config's values, whose faults are raised together when the block ends."""
+def _faults(config: Any, rule: str, **valid: bool) -> list[str]:
+    return [f"{name} must be {rule}. Received: {name}={getattr(config, name)}." for name, ok in valid.items() if not ok]
 
-    def __init__(self, config: Any) -> None:
-        self.config = config
-        self.faults: list[str] = []
 
-    def __enter__(self) -> "_Rules":
-        return self
+def _not_positive(config: Any, *names: str) -> list[str]:
+    return _faults(config, "above 0", **{name: getattr(config, name) > 0 for name in names})
 
-    def __exit__(self, *_: object) -> None:
-        if self.faults:
-            raise ConfigError("\n".join(self.faults))
 
-    def require(self, rule: str, **valid: bool) -> None:
-        self.faults += [
-            f"{name} must be {rule}. Received: {name}={getattr(self.config, name)}."
-            for name, ok in valid.items()
-            if not ok
-        ]
+def _not_rates(config: Any, *names: str) -> list[str]:
+    return _faults(config, "at least 0 and below 1", **{name: 0 <= getattr(config, name) < 1 for name in names})
 
-    def positive(self, *names: str) -> None:
-        self.require("above 0", **{name: getattr(self.config, name) > 0 for name in names})
 
-    def rate(self, *names: str) -> None:
-        self.require("at least 0 and below 1", **{name: 0 <= getattr(self.config, name) < 1 for name in names})
+def _raise(*faults: list[str]) -> None:
+    if message := "\n".join(fault for several in faults for fault in several):
+        raise ConfigError(message)
 
 
 @dataclass(frozen=True)
@@ -50,8 +39,10 @@ class VocabularyConfig:
     character_coverage: float = 1.0
 
     def __post_init__(self) -> None:
-        _require_positive(self, "size")
-        _require(self, "above 0 and at most 1", character_coverage=0 < self.character_coverage <= 1)
+        _raise(
+            _not_positive(self, "size"),
+            _faults(self, "above 0 and at most 1", character_coverage=0 < self.character_coverage <= 1),
+        )
 
 
 @dataclass(frozen=True)
@@ -77,14 +68,15 @@ class TransformerConfig:
     pre_norm: bool = True
 
     def __post_init__(self) -> None:
-        _require_positive(
-            self, "num_encoder_layers", "num_decoder_layers", "model_dim", "num_heads", "feed_forward_dim"
-        )
-        _require_rate(self, "dropout_rate")
-        _require(
-            self,
-            f"even and a multiple of num_heads={self.num_heads}",
-            model_dim=self.model_dim % self.num_heads == 0 and self.model_dim % 2 == 0,
+        sizes = ("num_encoder_layers", "num_decoder_layers", "model_dim", "num_heads", "feed_forward_dim")
+        _raise(
+            _not_positive(self, *sizes),
+            _not_rates(self, "dropout_rate"),
+            _faults(
+                self,
+                f"even and a multiple of num_heads={self.num_heads}",
+                model_dim=self.model_dim % max(self.num_heads, 1) == 0 and self.model_dim % 2 == 0,
+            ),
         )
 
 
@@ -105,8 +97,10 @@ class RecurrentConfig:
     dropout_rate: float = 0.3
 
     def __post_init__(self) -> None:
-        _require_positive(self, "num_layers", "embedding_dim", "hidden_dim")
-        _require_rate(self, "dropout_rate")
+        _raise(
+            _not_positive(self, "num_layers", "embedding_dim", "hidden_dim"),
+            _not_rates(self, "dropout_rate"),
+        )
 
 
 ArchitectureConfig = TransformerConfig | RecurrentConfig
@@ -143,8 +137,7 @@ class TrainingConfig:
     jit_compile: bool = True
 
     def __post_init__(self) -> None:
-        _require_positive(
-            self,
+        positive = (
             "epochs",
             "batch_tokens",
             "batch_shapes",
@@ -154,8 +147,11 @@ class TrainingConfig:
             "clip_norm",
             "patience",
         )
-        _require_rate(self, "label_smoothing", "average_decay")
-        _require(self, f"at least max_length={self.max_length}", batch_tokens=self.batch_tokens >= self.max_length)
+        _raise(
+            _not_positive(self, *positive),
+            _not_rates(self, "label_smoothing", "average_decay"),
+            _faults(self, f"at least max_length={self.max_length}", batch_tokens=self.batch_tokens >= self.max_length),
+        )
 
 
 @dataclass(frozen=True)
@@ -177,8 +173,10 @@ class SearchConfig:
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        _require_positive(self, "beam_size", "max_length_ratio", "extra_length", "batch_size")
-        _require(self, "at least 0", length_penalty=self.length_penalty >= 0)
+        _raise(
+            _not_positive(self, "beam_size", "max_length_ratio", "extra_length", "batch_size"),
+            _faults(self, "at least 0", length_penalty=self.length_penalty >= 0),
+        )
 
 
 SECTIONS = {

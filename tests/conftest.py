@@ -112,3 +112,13 @@ def tokenizer(digits: Corpus) -> Any:
     text = digits.split("train")
     more = ["A man sleeps on a bench.", "Un homme dort sur un banc.", "L’été, c’est à côté !", "“Quoted”, isn't it?"]
     return Tokenizer(train_vocabulary([*text.sources, *text.targets, *more * 5], 330, 1.0, seed=3))
+
+
+@pytest.fixture(scope="session")
+def digit_files(digits: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The digits as a user would give them: a directory of train.eng, train.fra, valid.eng and so on."""
+    directory = tmp_path_factory.mktemp("digits")
+    for split, text in digits.splits.items():
+        for language, lines in (("eng", text.sources), ("fra", text.targets)):
+            (directory / f"{split}.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return directory

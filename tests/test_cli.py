@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import random
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 
 from nmt_keras.cli import main
 
-WORDS = {"one": "un", "two": "deux", "three": "trois", "four": "quatre", "five": "cinq", "six": "six"}
 TRAIN = [
     "--preset", "debug", "--training.epochs", "2", "--vocabulary.size", "300",
     "--training.batch_tokens", "512", "--source-language", "eng", "--target-language", "fra",
@@ -20,28 +18,13 @@ TRAIN = [
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Number words, translated one by one; a directory as a user would make it."""
-    directory = tmp_path_factory.mktemp("corpus")
-    draw = random.Random(1)
-    for split, size in (("train", 300), ("valid", 20), ("test", 20)):
-        sources = [draw.choices(list(WORDS), k=draw.randint(1, 6)) for _ in range(size)]
-        for language, lines in (
-            ("eng", [" ".join(words) for words in sources]),
-            ("fra", [" ".join(WORDS[word] for word in words) for words in sources]),
-        ):
-            (directory / f"{split}.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return directory
-
-
-@pytest.fixture(scope="module")
-def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(digit_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model directory that `nmt-keras train` made."""
     directory = tmp_path_factory.mktemp("work")
     before = Path.cwd()
     os.chdir(directory)
     try:
-        assert main(["train", "--corpus", str(corpus), "--output", "model", *TRAIN]) == 0
+        assert main(["train", "--corpus", str(digit_files), "--output", "model", *TRAIN]) == 0
     finally:
         os.chdir(before)
     return directory / "model"
@@ -59,20 +42,20 @@ def test_train_logs_to_mlflow_and_leaves_a_complete_model(trained: Path) -> None
 
 
 def test_finished_directory_is_left_untouched(
-    trained: Path, corpus: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    trained: Path, digit_files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(trained.parent)
     before = _snapshot(trained)
-    assert main(["train", "--corpus", str(corpus), "--output", "model", *TRAIN]) == 0
+    assert main(["train", "--corpus", str(digit_files), "--output", "model", *TRAIN]) == 0
     assert _snapshot(trained) == before
     assert "finished" in capsys.readouterr().err
 
 
 def test_other_settings_in_the_same_directory_are_refused(
-    trained: Path, corpus: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    trained: Path, digit_files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(trained.parent)
-    assert main(["train", "--corpus", str(corpus), "--output", "model", *TRAIN, "--seed", "7"]) == 2
+    assert main(["train", "--corpus", str(digit_files), "--output", "model", *TRAIN, "--seed", "7"]) == 2
     error = capsys.readouterr().err
     assert "seed: begun with 1, received 7" in error
     assert "learning_rate" not in error  # only what differs
@@ -80,7 +63,7 @@ def test_other_settings_in_the_same_directory_are_refused(
 
 def test_evaluate_prints_one_json_object_and_writes_no_store(
     trained: Path,
-    corpus: Path,
+    digit_files: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -89,20 +72,20 @@ def test_evaluate_prints_one_json_object_and_writes_no_store(
 
     monkeypatch.chdir(tmp_path)
     languages = ["--source-language", "eng", "--target-language", "fra"]
-    assert main(["evaluate", "--model", str(trained), "--corpus", str(corpus), "--json", *languages]) == 0
+    assert main(["evaluate", "--model", str(trained), "--corpus", str(digit_files), "--json", *languages]) == 0
     figures = json.loads(capsys.readouterr().out)
-    assert figures["sentences"] == 20
+    assert figures["sentences"] == 12
     assert figures["split"] == "test"
-    files = ["--source-file", str(corpus / "test.eng"), "--reference-file", str(corpus / "test.fra")]
+    files = ["--source-file", str(digit_files / "test.eng"), "--reference-file", str(digit_files / "test.fra")]
     assert main(["evaluate", "--model", str(trained), *files, "--json"]) == 0
     of_files = json.loads(capsys.readouterr().out)
     assert of_files["bleu"] == figures["bleu"]
     assert of_files["corpus"] is None
     # Against sacreBLEU on what `translate` gives for the same sentences.
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((corpus / "test.eng").read_bytes())))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((digit_files / "test.eng").read_bytes())))
     assert main(["translate", "--model", str(trained)]) == 0
     hypotheses = capsys.readouterr().out.splitlines()
-    references = (corpus / "test.fra").read_text(encoding="utf-8").splitlines()
+    references = (digit_files / "test.fra").read_text(encoding="utf-8").splitlines()
     assert figures["bleu"]["score"] == pytest.approx(sacrebleu.corpus_bleu(hypotheses, [references]).score)
     assert not list(tmp_path.iterdir())
 

@@ -20,6 +20,7 @@ from nmt_keras.errors import ConfigError
         (VocabularyConfig, {"character_coverage": 1.01}),
         (VocabularyConfig, {"character_coverage": 0.0}),
         (TransformerConfig, {"num_decoder_layers": 0}),
+        (TransformerConfig, {"num_heads": 0}),
         (TransformerConfig, {"model_dim": 126}),
         (TransformerConfig, {"model_dim": 15}),
         (TransformerConfig, {"dropout_rate": 1.0}),

@@ -1,0 +1,53 @@
+import math
+
+import numpy as np
+from keras import ops
+
+from nmt_keras.layers.positional import sinusoidal_encoding
+
+
+def encoding(positions: np.ndarray, model_dim: int) -> np.ndarray:
+    return ops.convert_to_numpy(sinusoidal_encoding(ops.convert_to_tensor(positions, "int32"), model_dim))
+
+
+def test_the_formula() -> None:
+    model_dim = 20
+    expected = np.zeros((300, model_dim))
+    for position in range(300):
+        for i in range(model_dim // 2):
+            angle = position / 10000 ** (2 * i / model_dim)
+            expected[position, 2 * i] = math.sin(angle)
+            expected[position, 2 * i + 1] = math.cos(angle)
+    # float32 angles up to 300 are off by 2e-5
+    np.testing.assert_allclose(encoding(np.arange(300), model_dim), expected, atol=1e-4)
+    np.testing.assert_array_equal(encoding(np.array([7]), model_dim)[0], encoding(np.arange(300), model_dim)[7])
+
+
+def test_leading_axes_stay() -> None:
+    positions = np.arange(6).reshape(2, 3)
+    np.testing.assert_array_equal(encoding(positions, 8), encoding(np.arange(6), 8).reshape(2, 3, 8))
+
+
+def test_all_positions_differ() -> None:
+    codes = encoding(np.arange(4096), 32)
+    products = codes @ codes.T
+    squares = np.diag(products)
+    distances = squares[:, None] + squares[None, :] - 2 * products
+    np.fill_diagonal(distances, np.inf)
+    assert distances.min() > 0.1
+
+
+def test_a_shift_is_a_linear_map_that_depends_on_its_size_alone() -> None:
+    codes = encoding(np.arange(400), 16).astype("float64")
+    for shift in (1, 5, 40):
+        here, there = codes[: 400 - shift], codes[shift:]
+        linear_map, *_ = np.linalg.lstsq(here[:100], there[:100], rcond=None)
+        np.testing.assert_allclose(here[100:] @ linear_map, there[100:], atol=1e-3)
+        assert np.abs(here[100:] - there[100:]).max() > 0.5  # the map is not the identity
+
+
+def test_low_dimensions_vary_fast() -> None:
+    change = np.abs(np.diff(encoding(np.arange(500), 64), axis=0)).mean(axis=0)
+    sines = change[::2]
+    assert (np.diff(sines[4:]) < 0).all()  # the first few are faster than the sampling
+    assert sines[0] > 100 * sines[-1]

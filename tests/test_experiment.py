@@ -1,0 +1,109 @@
+"""The main job, twice, on a corpus of the user's own, and its model in the three ways it is used."""
+
+import io
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nmt_keras.cli import main
+from nmt_keras.experiment import translate_standalone
+
+pytestmark = pytest.mark.heavy
+
+RUN = [
+    "main", "--preset", "debug", "--training.epochs", "2", "--vocabulary.size", "300",
+    "--training.batch_tokens", "512", "--source-language", "eng", "--target-language", "fra",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def work(digit_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A working directory in which the main job has run twice."""
+    directory = tmp_path_factory.mktemp("work")
+    before = Path.cwd()
+    os.chdir(directory)
+    try:
+        for number in (1, 2):
+            arguments = ["--corpus", str(digit_files), "--output", f"run{number}", "--seed", str(number)]
+            assert main([*RUN, *arguments]) == 0
+        yield directory
+    finally:
+        os.chdir(before)
+
+
+def test_each_architecture_is_a_child_of_one_run(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(work)
+    import mlflow
+
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(parents) == 2
+    for parent in parents:
+        children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+        assert sorted(run.data.tags["mlflow.runName"] for run in children) == ["rnn", "transformer"]
+        for child in children:
+            assert child.info.status == "FINISHED"
+            assert {"valid_bleu", "test_bleu", "test_chrf", "valid_loss", "train_loss"} <= set(child.data.metrics)
+            assert child.data.params["training.epochs"] == "2"
+            assert {dataset.dataset.name.rsplit("-", 1)[1] for dataset in child.inputs.dataset_inputs} == {
+                "train",
+                "valid",
+                "test",
+            }
+    assert (work / "run1" / "figures" / "training.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_better_model_is_registered_and_the_first_champion_stays(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(work)
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    assert client.get_model_version_by_alias("nmt-eng-fra", "champion").version == "1"
+    assert client.get_model_version_by_alias("nmt-eng-fra", "candidate").version == "2"
+    for version in ("1", "2"):
+        registered = client.get_model_version("nmt-eng-fra", version)
+        runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+        chosen = next(run for run in runs if run.info.run_id == registered.run_id)
+        siblings = [
+            run.data.metrics["valid_bleu"]
+            for run in runs
+            if run.data.tags.get("mlflow.parentRunId") == chosen.data.tags["mlflow.parentRunId"]
+        ]
+        assert chosen.data.tags["mlflow.runName"] == registered.tags["architecture"]
+        # The run's last figure is of the kept weights, by which the choice is made.
+        assert chosen.data.metrics["valid_bleu"] == max(siblings)
+
+
+def test_savedmodel_pyfunc_and_command_line_translate_alike(
+    work: Path, digit_files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+    import pandas as pd
+
+    monkeypatch.chdir(work)
+    text = (digit_files / "train.eng").read_text(encoding="utf-8")
+    sentences = text.removesuffix("\n").split("\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    capsys.readouterr()
+    assert main(["translate", "--model", "models:/nmt-eng-fra@champion"]) == 0
+    by_command = capsys.readouterr().out.removesuffix("\n").split("\n")
+    pyfunc = mlflow.pyfunc.load_model("models:/nmt-eng-fra@champion")
+    by_pyfunc = pyfunc.predict(pd.DataFrame({"source": sentences}))
+    version = mlflow.MlflowClient().get_model_version_by_alias("nmt-eng-fra", "champion")
+    export = work / "run1" / version.tags["architecture"] / "export" / "1"
+    by_export = translate_standalone(export, sentences)
+    assert len(set(by_command)) > 20  # not all the same nonsense
+    differing = [
+        index
+        for index, translations in enumerate(zip(by_command, by_pyfunc, by_export, strict=True))
+        if len(set(translations)) > 1
+    ]
+    # Batches of another make-up may round a tie the other way.
+    assert len(differing) <= 2
+    assert all(re.fullmatch(r"[^\n]*", translation) for translation in by_command)
