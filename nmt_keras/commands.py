@@ -15,7 +15,7 @@ from nmt_keras.errors import ConfigError, CorpusError, UserError
 if TYPE_CHECKING:
     from nmt_keras.data.parallel_text import Corpus, ParallelText
     from nmt_keras.models.directory import LoadedModel
-    from nmt_keras.training.trainer import TrainingSettings
+    from nmt_keras.training.settings import TrainingSettings
 
 
 def _load_corpus(options: Namespace) -> "Corpus":
@@ -48,7 +48,7 @@ def _preset(options: Namespace) -> Preset:
 
 def _settings(options: Namespace, preset: Preset, architecture: str) -> "TrainingSettings":
     from nmt_keras.tracking.registry import resolve
-    from nmt_keras.training.trainer import TrainingSettings
+    from nmt_keras.training.settings import TrainingSettings
 
     return TrainingSettings(
         architecture=architecture,

@@ -19,7 +19,8 @@ from nmt_keras.serving.savedmodel import export_savedmodel
 from nmt_keras.tracking.promotion import promote_candidate
 from nmt_keras.tracking.registry import register
 from nmt_keras.tracking.runs import LoggedModel, Run, start_run
-from nmt_keras.training.trainer import TrainingSettings, TrainingSummary, train
+from nmt_keras.training.settings import TrainingSettings, TrainingSummary
+from nmt_keras.training.trainer import train
 
 _CONTEXTS = {"train": "training", "valid": "validation"}
 _TEST_SPLITS = ("test", "test_long")

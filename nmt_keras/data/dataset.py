@@ -98,20 +98,24 @@ class TrainingBatches:
         self.shapes = ladder(self.lengths, batch_tokens, num_shapes, num_devices)
         self.next_epoch = 0
 
+    def plan(self, epoch: int) -> list[tuple[BatchShape, np.ndarray]]:
+        """Shape and pairs of each batch of that epoch, counted from 0."""
+        return plan_epoch(self.lengths, self.shapes, self.seed, epoch)
+
     @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch; the same in each."""
-        return len(plan_epoch(self.lengths, self.shapes, self.seed, 0))
+        return len(self.plan(0))
 
     @property
     def padding_share(self) -> float:
         """Share of the target slots of an epoch that hold padding."""
-        slots = sum(shape.rows * shape.length for shape, _ in plan_epoch(self.lengths, self.shapes, self.seed, 0))
+        slots = sum(shape.rows * shape.length for shape, _ in self.plan(0))
         return 1 - self.text.num_target_tokens / slots
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of that epoch, counted from 0."""
-        for shape, indices in plan_epoch(self.lengths, self.shapes, self.seed, number):
+        for shape, indices in self.plan(number):
             yield self.text.batch(shape, indices)
 
     def dataset(self) -> Any:

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.dataset import TrainingBatches
 
 Logs = dict[str, Any] | None
 LogMetrics = Callable[[Mapping[str, float], int], None]
 
+_BAR_SECONDS = 0.5  # between updates of the progress bar
 _LINE_SECONDS = 10.0  # between lines of progress where there is no terminal
 _VALIDATION_MARGIN = 1.3  # the next validation may take this much longer than the last
 
@@ -49,24 +52,28 @@ class TrainingProgress(keras.callbacks.Callback):
         log_every: int = 20,
     ) -> None:
         super().__init__()
+        self.batches = batches
         self.steps_per_epoch = batches.steps_per_epoch
-        self.tokens_per_step = batches.text.num_target_tokens / self.steps_per_epoch
+        self.target_lengths = np.array([len(ids) for ids in batches.text.target_ids])
         self.epochs = epochs
         self.deadline = deadline
         self.log_metrics = log_metrics
         self.log_every = log_every
         self.training_seconds = 0.0
         self.training_tokens = 0.0
+        self._compiled: set[BatchShape] = set()
         self._seconds: list[float] = []  # of the latest steps
-        self._line_shown = 0.0
+        self._shown = 0.0
 
     @property
     def tokens_per_second(self) -> float:
-        """Real target tokens per second over all steps, without those that compiled (the slowest share)."""
+        """Real target tokens per second, over all steps but the first of each shape, which compile."""
         return self.training_tokens / self.training_seconds if self.training_seconds else 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self.epoch = epoch
+        self.plan = self.batches.plan(epoch)
+        self._step_ended = time.time()
         console = Console(stderr=True)
         text = "epoch {task.fields[epoch]}/{task.fields[epochs]}  step {task.completed}/{task.total}"
         self.bar = Progress(
@@ -77,39 +84,43 @@ class TrainingProgress(keras.callbacks.Callback):
             transient=True,
             disable=not console.is_terminal,
         )
+        self._show_seconds = _BAR_SECONDS if console.is_terminal else _LINE_SECONDS
         self.task = self.bar.add_task(
             "train", total=self.steps_per_epoch, epoch=epoch + 1, epochs=self.epochs, figures=""
         )
         self.bar.start()
 
-    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        self._step_began = time.time()
-
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         now = time.time()
-        seconds = now - self._step_began
-        self._seconds = [*self._seconds[-49:], seconds]
-        median = sorted(self._seconds)[len(self._seconds) // 2]
-        if seconds < 5 * median:  # the others compiled a new shape
+        seconds, self._step_ended = now - self._step_ended, now
+        shape, pairs = self.plan[batch]
+        if shape in self._compiled:
             self.training_seconds += seconds
-            self.training_tokens += self.tokens_per_step
-        logs = logs or {}
+            self.training_tokens += float(self.target_lengths[pairs].sum())
+            self._seconds = [*self._seconds[-99:], seconds]
+        self._compiled.add(shape)
         step = self.epoch * self.steps_per_epoch + batch + 1
-        loss = float(logs.get("token_loss", float("nan")))
-        left = (self.epochs * self.steps_per_epoch - step) * median
-        if self.deadline is not None:
-            left = min(left, self.deadline - now)
-        figures = f"loss {loss:.3f}  {self.tokens_per_second:,.0f} tokens/s  {left // 60:.0f}:{left % 60:02.0f} left"
-        self.bar.update(self.task, completed=batch + 1, figures=figures)
-        if self.bar.disable and now - self._line_shown > _LINE_SECONDS:
-            self._line_shown = now
-            place = f"epoch {self.epoch + 1}/{self.epochs}  step {batch + 1}/{self.steps_per_epoch}"
-            print(f"{place}  {figures}", file=sys.stderr, flush=True)
-        if step % self.log_every == 0:
+        show, log = now - self._shown > self._show_seconds, step % self.log_every == 0
+        if show or log:  # reading the loss waits for the device
+            loss = float((logs or {})["token_loss"])
+        if show:
+            self._shown = now
+            self._show(batch + 1, step, loss, now)
+        if log:
             rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
             self.log_metrics(
                 {"train_loss": loss, "learning_rate": rate, "tokens_per_second": self.tokens_per_second}, step
             )
+
+    def _show(self, done: int, step: int, loss: float, now: float) -> None:
+        left = (self.epochs * self.steps_per_epoch - step) * (sum(self._seconds) / max(len(self._seconds), 1))
+        if self.deadline is not None:
+            left = min(left, self.deadline - now)
+        figures = f"loss {loss:.3f}  {self.tokens_per_second:,.0f} tokens/s  {left // 60:.0f}:{left % 60:02.0f} left"
+        self.bar.update(self.task, completed=done, figures=figures)
+        if self.bar.disable:
+            place = f"epoch {self.epoch + 1}/{self.epochs}  step {done}/{self.steps_per_epoch}"
+            print(f"{place}  {figures}", file=sys.stderr, flush=True)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.bar.stop()

@@ -2,20 +2,19 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import keras
 import psutil
 
-from nmt_keras.config import ArchitectureConfig, SearchConfig, TrainingConfig, VocabularyConfig
+from nmt_keras.config import SearchConfig, TrainingConfig
 from nmt_keras.data.cleaning import clean_corpus
 from nmt_keras.data.dataset import TokenizedText, TrainingBatches
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.decoding.translator import Scorer, Translator
 from nmt_keras.errors import ConfigError
-from nmt_keras.files import read_json, write_json
 from nmt_keras.metrics.bleu import bleu
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.models.directory import (
@@ -37,67 +36,9 @@ from nmt_keras.training.callbacks import (
 )
 from nmt_keras.training.distribution import distribute
 from nmt_keras.training.losses import LabelSmoothedCrossEntropy, TokenLoss
+from nmt_keras.training.run_directory import RunDirectory
 from nmt_keras.training.schedules import InverseSquareRoot
-
-_SETTINGS, _STATE, _SUMMARY = "settings.json", "checkpoint.json", "training.json"
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Everything that a training depends on, beside the text.
-
-    Args:
-        architecture: name.
-        sizes: of the architecture.
-        vocabulary: of the text, unless `init_from` brings one.
-        training: schedule and regularisation.
-        search: for the model that is kept; validation is greedy.
-        seed: of weights, dropout, vocabulary and order.
-        devices: number of devices, or "all".
-        max_minutes: wall time to the end of training, or None for no limit.
-        init_from: directory of a model whose weights and vocabulary to start from, or None.
-        init_reference: what the user called that model.
-    """
-
-    architecture: str
-    sizes: ArchitectureConfig
-    vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    search: SearchConfig = field(default_factory=SearchConfig)
-    seed: int = 1
-    devices: str = "1"
-    max_minutes: float | None = None
-    init_from: Path | None = None
-    init_reference: str | None = None
-
-
-@dataclass(frozen=True)
-class TrainingSummary:
-    """What came of a training.
-
-    Args:
-        architecture: name.
-        epochs: passes done.
-        steps: updates done.
-        parameters: trainable weights.
-        parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
-        tokens_per_second: real target tokens trained on per second, compilation and validation excluded.
-        valid_bleu: of the kept weights, greedy search.
-        valid_loss: of the kept weights, nats per token.
-        dropped: training pairs left out, by reason.
-        history: figures by epoch.
-    """
-
-    architecture: str
-    epochs: int
-    steps: int
-    parameters: int
-    parameters_outside_embeddings: int
-    tokens_per_second: float
-    valid_bleu: float
-    valid_loss: float
-    dropped: Mapping[str, int]
-    history: list[dict[str, float]]
+from nmt_keras.training.settings import TrainingSettings, TrainingSummary
 
 
 def train(
@@ -122,10 +63,10 @@ def train(
         ConfigError: the directory was begun with other settings, or a setting cannot be used.
         CorpusError: no pair is left to train on.
     """
-    _check_same_settings(directory, corpus, settings)
-    if (directory / _SUMMARY).exists():
+    run = RunDirectory(directory, _fixed_settings(corpus, settings))
+    if (finished := run.summary()) is not None:
         print(f"{directory} holds a finished training and is left as it is.", file=sys.stderr)
-        return TrainingSummary(**read_json(directory / _SUMMARY))
+        return finished
     scope, num_devices = distribute(settings.devices)
     keras.utils.set_random_seed(settings.seed)
     corpus, counts = clean_corpus(corpus)
@@ -143,13 +84,12 @@ def train(
         _compile(model, config, num_devices)
     averaged.set_weights(model.get_weights())
 
-    state: dict[str, Any] = {"epochs": 0, "history": [], "training_seconds": 0.0, "training_tokens": 0.0}
-    if (directory / _STATE).exists():
-        state = read_json(directory / _STATE)
-        model.load_weights(directory / state["weights"])
-        print(f"Going on after epoch {state['epochs']} of {directory}.", file=sys.stderr)
-    else:
+    state = run.restore(model)
+    if state is None:
+        state = {"epochs": 0, "history": [], "training_seconds": 0.0, "training_tokens": 0.0}
         save_description(directory, tokenizer, _description(corpus, settings, tokenizer, initial))
+    else:
+        print(f"Going on after epoch {state['epochs']} of {directory}.", file=sys.stderr)
 
     deadline = None
     if settings.max_minutes is not None:
@@ -178,7 +118,9 @@ def train(
     )
 
     def save_checkpoint(epochs: int) -> None:
-        _save_checkpoint(directory, model, epochs, progress, validation.history)
+        state = {"epochs": epochs, "history": validation.history}
+        times = {"training_seconds": progress.training_seconds, "training_tokens": progress.training_tokens}
+        run.save(model, state | times)
 
     callbacks = [EpochOrder(batches), progress, validation, Checkpoint(save_checkpoint)]
     if deadline is not None:
@@ -191,47 +133,22 @@ def train(
         verbose=0,
         callbacks=callbacks,
     )
-    return _finish(directory, settings, model, progress, validation.history, dropped)
+    summary = _summary(settings, model, progress, validation.history, dropped)
+    run.finish(summary)
+    return summary
 
 
-def _check_same_settings(directory: Path, corpus: Corpus, settings: TrainingSettings) -> None:
-    """The time limit may change between a training and its continuation; nothing else may."""
-    given = asdict(settings) | {
+def _fixed_settings(corpus: Corpus, settings: TrainingSettings) -> dict[str, Any]:
+    """What may not change between a training and its continuation: all but the time limit."""
+    fixed = asdict(settings) | {
         "corpus": corpus.name,
         "languages": f"{corpus.source_language}-{corpus.target_language}",
         "train_sha256": corpus.split("train").sha256,
         "valid_sha256": corpus.split("valid").sha256,
         "backend": keras.backend.backend(),
     }
-    del given["max_minutes"], given["init_from"]
-    path = directory / _SETTINGS
-    if not path.exists():
-        if directory.exists() and any(directory.iterdir()):
-            raise ConfigError(
-                f"--output must be a new directory, or one that an earlier training began. Received: {directory}, "
-                f"which holds other files."
-            )
-        write_json(path, given)
-        return
-    begun = _flat(read_json(path))
-    differences = [
-        f"{name}: begun with {begun.get(name)!r}, received {value!r}"
-        for name, value in _flat(given).items()
-        if begun.get(name) != value
-    ]
-    if differences:
-        raise ConfigError(
-            f"{directory} was begun with other settings:\n  "
-            + "\n  ".join(differences)
-            + "\nGive the same settings to go on, or another --output."
-        )
-
-
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in nested.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return flat
+    del fixed["max_minutes"], fixed["init_from"]  # init_reference tells where the weights came from
+    return fixed
 
 
 def _vocabulary(corpus: Corpus, settings: TrainingSettings) -> tuple[Tokenizer, LoadedModel | None]:
@@ -308,31 +225,7 @@ def _say_what_is_trained(
     )
 
 
-def _save_checkpoint(
-    directory: Path,
-    model: TranslationModel,
-    epochs: int,
-    progress: TrainingProgress,
-    history: list[dict[str, float]],
-) -> None:
-    """Weights with the optimizer's state first, then the file that names them: the two always fit."""
-    name = f"checkpoint-{epochs:05d}.weights.h5"
-    model.save_weights(directory / name)
-    state = {
-        "weights": name,
-        "epochs": epochs,
-        "history": history,
-        "training_seconds": progress.training_seconds,
-        "training_tokens": progress.training_tokens,
-    }
-    write_json(directory / _STATE, state)
-    for old in directory.glob("checkpoint-*.weights.h5"):
-        if old.name != name:
-            old.unlink()
-
-
-def _finish(
-    directory: Path,
+def _summary(
     settings: TrainingSettings,
     model: TranslationModel,
     progress: TrainingProgress,
@@ -344,7 +237,7 @@ def _finish(
             f"--max-minutes must leave time for an epoch with its validation. Received: {settings.max_minutes}."
         )
     best = max(history, key=Validation.quality)
-    summary = TrainingSummary(
+    return TrainingSummary(
         architecture=settings.architecture,
         epochs=int(history[-1]["epoch"]),
         steps=int(history[-1]["step"]),
@@ -356,7 +249,3 @@ def _finish(
         dropped=dropped,
         history=history,
     )
-    write_json(directory / _SUMMARY, asdict(summary))
-    for checkpoint in directory.glob("checkpoint*"):
-        checkpoint.unlink()
-    return summary

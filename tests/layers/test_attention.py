@@ -16,7 +16,7 @@ def draw(layer: keras.layers.Layer, seed: int) -> list[np.ndarray]:
     random = np.random.default_rng(seed)
     for weight in layer.weights:
         weight.assign(random.normal(size=weight.shape).astype("float32"))
-    return [np.array(weight, "float64") for weight in layer.weights]
+    return [weight.numpy().astype("float64") for weight in layer.weights]
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -63,8 +63,8 @@ def test_self_attention(x: np.ndarray) -> None:
     layer = SelfAttention(DIM, HEADS)
     layer.build((None, None, DIM))
     draw(layer, 2)
-    (projections,) = (np.array(layer.query_key_value.kernel, "float64"),)
-    out_kernel, out_bias = (np.array(weight, "float64") for weight in layer.output_projection.weights)
+    (projections,) = (layer.query_key_value.kernel.numpy().astype("float64"),)
+    out_kernel, out_bias = (weight.numpy().astype("float64") for weight in layer.output_projection.weights)
     real = np.array([6, 4, 1])
     mask = np.tril(np.ones((LENGTH, LENGTH), bool)) & (np.arange(LENGTH)[None, :] < real[:, None])[:, None, :]
     mask[:, :, 0] = True
@@ -84,9 +84,9 @@ def test_cross_attention(x: np.ndarray) -> None:
     layer = CrossAttention(DIM, HEADS)
     layer.build((None, None, DIM))
     draw(layer, 4)
-    query_kernel = np.array(layer.query.kernel, "float64")
-    key_value = np.array(layer.key_value.kernel, "float64")
-    out_kernel, out_bias = (np.array(weight, "float64") for weight in layer.output_projection.weights)
+    query_kernel = layer.query.kernel.numpy().astype("float64")
+    key_value = layer.key_value.kernel.numpy().astype("float64")
+    out_kernel, out_bias = (weight.numpy().astype("float64") for weight in layer.output_projection.weights)
     mask = np.arange(SOURCE)[None, :] < np.array([5, 2, 3])[:, None]
     keys, values = layer.keys_values(encoded)
     assert keys.shape == values.shape == (BATCH, HEADS, SOURCE, HEAD_DIM)

@@ -15,7 +15,7 @@ TARGET_IN = np.array([[BOS_ID, 4, 10, 5], [BOS_ID, 7, 7, 9], [BOS_ID, 6, 8, 4]])
 
 def cell(layer: Any, x: np.ndarray, h: np.ndarray) -> np.ndarray:
     """tanh(W x + U h + b), one product after the other."""
-    w, u, b = (np.array(weight, "float64") for weight in layer.weights)
+    w, u, b = (weight.numpy().astype("float64") for weight in layer.weights)
     result = np.zeros(len(b))
     for unit in range(len(b)):
         result[unit] = np.tanh(w[:, unit] @ x + u[:, unit] @ h + b[unit])
@@ -24,9 +24,9 @@ def cell(layer: Any, x: np.ndarray, h: np.ndarray) -> np.ndarray:
 
 def expected_logits(model: Any, source_ids: np.ndarray, target_in_ids: np.ndarray) -> np.ndarray:
     """One sentence without its padding: source_ids (S,), target_in_ids (T,) -> logits (T, V)."""
-    source_embeddings = np.array(model.source_embedding.embeddings, "float64")
-    target_embeddings = np.array(model.target_embedding.embeddings, "float64")
-    w_out, b_out = (np.array(weight, "float64") for weight in model.output_projection.weights)
+    source_embeddings = model.source_embedding.embeddings.numpy().astype("float64")
+    target_embeddings = model.target_embedding.embeddings.numpy().astype("float64")
+    w_out, b_out = (weight.numpy().astype("float64") for weight in model.output_projection.weights)
     hidden = [np.zeros(model.config.hidden_dim) for _ in model.encoder_layers]
     for token in source_ids:
         below = source_embeddings[token]

@@ -14,7 +14,7 @@ TARGET_IN = np.array([[BOS_ID, 4, 10, 5, 12], [BOS_ID, 7, 7, 9, 4], [BOS_ID, 6, 
 
 
 def weights(layer: Any) -> list[np.ndarray]:
-    return [np.array(weight, "float64") for weight in layer.weights]
+    return [weight.numpy().astype("float64") for weight in layer.weights]
 
 
 def layer_norm(layer: Any, x: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def feed_forward(layer: Any, x: np.ndarray) -> np.ndarray:
 
 def embed(model: Any, ids: np.ndarray) -> np.ndarray:
     dim = model.config.model_dim
-    x = np.array(model.embedding.embeddings, "float64")[ids] * np.sqrt(dim)
+    x = model.embedding.embeddings.numpy().astype("float64")[ids] * np.sqrt(dim)
     for position in range(len(ids)):
         for i in range(dim // 2):
             angle = position / 10000 ** (2 * i / dim)
@@ -91,7 +91,7 @@ def expected_logits(model: Any, source_ids: np.ndarray, target_in_ids: np.ndarra
         y = sublayer(block.feed_forward_residual.norm, y, lambda y, block=block: feed_forward(block.feed_forward, y))
     if model.config.pre_norm:
         y = layer_norm(model.decoder_norm, y)
-    return y @ np.array(model.embedding.embeddings, "float64").T + np.array(model.embedding.bias, "float64")
+    return y @ model.embedding.embeddings.numpy().astype("float64").T + model.embedding.bias.numpy().astype("float64")
 
 
 @pytest.mark.parametrize("pre_norm", [True, False])

@@ -1,0 +1,91 @@
+"""The files of a training, by which it goes on after an interruption and is left alone when it is finished.
+
+settings.json                 what the training was begun with
+checkpoint.json               epochs done, history, and the name of the file with the weights that go with them
+checkpoint-00007.weights.h5   weights and optimizer state
+training.json                 the summary; only a finished training has it, and no checkpoint
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from nmt_keras.errors import ConfigError
+from nmt_keras.files import read_json, write_json
+from nmt_keras.training.settings import TrainingSummary
+
+_SETTINGS, _CHECKPOINT, _SUMMARY = "settings.json", "checkpoint.json", "training.json"
+
+
+class RunDirectory:
+    """A directory in which one training runs.
+
+    Args:
+        path: made if it is not there.
+        settings: everything that must be the same when the training goes on.
+
+    Raises:
+        ConfigError: the directory was begun with other settings, or holds something else.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        if not (path / _SETTINGS).exists():
+            if path.exists() and any(path.iterdir()):
+                raise ConfigError(
+                    f"--output must be a new directory, or one that an earlier training began. Received: {path}, "
+                    f"which holds other files."
+                )
+            write_json(path / _SETTINGS, settings)
+            return
+        begun, given = _flat(read_json(path / _SETTINGS)), _flat(settings)
+        differences = [
+            f"{name}: begun with {begun.get(name)!r}, received {given.get(name)!r}"
+            for name in {**given, **begun}
+            if begun.get(name) != given.get(name)
+        ]
+        if differences:
+            raise ConfigError(
+                f"{path} was begun with other settings:\n  "
+                + "\n  ".join(differences)
+                + "\nGive the same settings to go on, or another --output."
+            )
+
+    def summary(self) -> TrainingSummary | None:
+        """The summary of a finished training."""
+        path = self.path / _SUMMARY
+        return TrainingSummary(**read_json(path)) if path.exists() else None
+
+    def restore(self, model: keras.Model) -> dict[str, Any] | None:
+        """Loads the last checkpoint into a compiled model and returns what was saved with it, or None."""
+        path = self.path / _CHECKPOINT
+        if not path.exists():
+            return None
+        state: dict[str, Any] = read_json(path)
+        model.load_weights(self.path / state["weights"])
+        return state
+
+    def save(self, model: keras.Model, state: Mapping[str, Any]) -> None:
+        """Saves a checkpoint. The weights are written first, then the file that names them: the two always fit."""
+        name = f"checkpoint-{state['epochs']:05d}.weights.h5"
+        model.save_weights(self.path / name)
+        write_json(self.path / _CHECKPOINT, {"weights": name, **state})
+        for old in self.path.glob("checkpoint-*.weights.h5"):
+            if old.name != name:
+                old.unlink()
+
+    def finish(self, summary: TrainingSummary) -> None:
+        """Writes the summary and removes the checkpoint."""
+        write_json(self.path / _SUMMARY, asdict(summary))
+        for checkpoint in self.path.glob("checkpoint*"):
+            checkpoint.unlink()
+
+
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in nested.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return flat

@@ -1,0 +1,65 @@
+"""What a training is asked for, and what came of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nmt_keras.config import ArchitectureConfig, SearchConfig, TrainingConfig, VocabularyConfig
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Everything that a training depends on, beside the text.
+
+    Args:
+        architecture: name.
+        sizes: of the architecture.
+        vocabulary: of the text, unless `init_from` brings one.
+        training: schedule and regularisation.
+        search: for the model that is kept; validation is greedy.
+        seed: of weights, dropout, vocabulary and order.
+        devices: number of devices, or "all".
+        max_minutes: wall time to the end of training, or None for no limit.
+        init_from: directory of a model whose weights and vocabulary to start from, or None.
+        init_reference: what the user called that model.
+    """
+
+    architecture: str
+    sizes: ArchitectureConfig
+    vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    seed: int = 1
+    devices: str = "1"
+    max_minutes: float | None = None
+    init_from: Path | None = None
+    init_reference: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """What came of a training.
+
+    Args:
+        architecture: name.
+        epochs: passes done.
+        steps: updates done.
+        parameters: trainable weights.
+        parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
+        tokens_per_second: real target tokens trained on per second, compilation and validation excluded.
+        valid_bleu: of the kept weights, greedy search.
+        valid_loss: of the kept weights, nats per token.
+        dropped: training pairs left out, by reason.
+        history: figures by epoch.
+    """
+
+    architecture: str
+    epochs: int
+    steps: int
+    parameters: int
+    parameters_outside_embeddings: int
+    tokens_per_second: float
+    valid_bleu: float
+    valid_loss: float
+    dropped: Mapping[str, int]
+    history: list[dict[str, float]]
