@@ -55,7 +55,8 @@ class TransformerConfig:
         model_dim: width d, a multiple of num_heads and of 2.
         num_heads: attention heads.
         feed_forward_dim: hidden units of the feed-forward networks.
-        dropout_rate: dropout on embeddings, sublayer outputs, attention weights and feed-forward hidden units.
+        dropout_rate: dropout on embeddings and on the output of each sublayer.
+        inner_dropout_rate: dropout on attention weights and on the hidden units of the feed-forward networks.
         pre_norm: normalize before each sublayer (true) or after (false).
     """
 
@@ -65,13 +66,14 @@ class TransformerConfig:
     num_heads: int = 4
     feed_forward_dim: int = 256
     dropout_rate: float = 0.3
+    inner_dropout_rate: float = 0.1
     pre_norm: bool = True
 
     def __post_init__(self) -> None:
         sizes = ("num_encoder_layers", "num_decoder_layers", "model_dim", "num_heads", "feed_forward_dim")
         _raise(
             _not_positive(self, *sizes),
-            _not_rates(self, "dropout_rate"),
+            _not_rates(self, "dropout_rate", "inner_dropout_rate"),
             _faults(
                 self,
                 f"even and a multiple of num_heads={self.num_heads}",
@@ -120,7 +122,8 @@ class TrainingConfig:
         label_smoothing: share of the target distribution that is spread over the vocabulary.
         clip_norm: the gradient's norm is cut to this.
         average_decay: decay of the moving average of weights that is validated and kept.
-        patience: epochs without a better validation BLEU before training stops.
+        validate_every: epochs between validations; the last epoch is always validated.
+        patience: validations without a better BLEU before training stops.
         jit_compile: compile with XLA where the backend and the devices allow it.
     """
 
@@ -133,6 +136,7 @@ class TrainingConfig:
     label_smoothing: float = 0.1
     clip_norm: float = 1.0
     average_decay: float = 0.998
+    validate_every: int = 1
     patience: int = 10
     jit_compile: bool = True
 
@@ -145,6 +149,7 @@ class TrainingConfig:
             "learning_rate",
             "warmup_steps",
             "clip_norm",
+            "validate_every",
             "patience",
         )
         _raise(

@@ -17,9 +17,11 @@ from nmt_keras.data.parallel_text import Corpus, ParallelText
 ARCHITECTURES: dict[str, ArchitectureConfig] = {
     "rnn": RecurrentConfig(num_layers=1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0),
     "rnn-2-layers": RecurrentConfig(num_layers=2, embedding_dim=8, hidden_dim=12, dropout_rate=0.0),
-    "transformer": TransformerConfig(2, 2, model_dim=16, num_heads=4, feed_forward_dim=24, dropout_rate=0.0),
+    "transformer": TransformerConfig(
+        2, 2, model_dim=16, num_heads=4, feed_forward_dim=24, dropout_rate=0.0, inner_dropout_rate=0.0
+    ),
     "transformer-post-norm": TransformerConfig(
-        1, 2, model_dim=16, num_heads=2, feed_forward_dim=24, dropout_rate=0.0, pre_norm=False
+        1, 2, model_dim=16, num_heads=2, feed_forward_dim=24, dropout_rate=0.0, inner_dropout_rate=0.0, pre_norm=False
     ),
 }
 """Every architecture that the contract is tested with."""

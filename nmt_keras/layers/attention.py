@@ -41,7 +41,7 @@ class _Attention(keras.layers.Layer):
         self.model_dim = model_dim
         self.num_heads = num_heads
         self.head_dim = model_dim // num_heads
-        self.dropout = keras.layers.Dropout(dropout_rate, noise_shape=(1, 1, None, None))
+        self.dropout = keras.layers.Dropout(dropout_rate, noise_shape=(None, 1, None, None))  # shared by the heads
         self.output_projection = keras.layers.Dense(model_dim, name="output_projection")
 
     def split_heads(self, x: Tensor, parts: int) -> list[Tensor]:

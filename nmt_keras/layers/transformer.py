@@ -61,7 +61,8 @@ class EncoderBlock(keras.layers.Layer):
         model_dim: width.
         num_heads: attention heads.
         feed_forward_dim: hidden units of the feed-forward network.
-        dropout_rate: dropout on each sublayer's output, on attention weights and hidden units.
+        dropout_rate: dropout on each sublayer's output.
+        inner_dropout_rate: dropout on attention weights and on the feed-forward network's hidden units.
         pre_norm: normalize before each sublayer (else after).
     """
 
@@ -71,13 +72,14 @@ class EncoderBlock(keras.layers.Layer):
         num_heads: int,
         feed_forward_dim: int,
         dropout_rate: float,
+        inner_dropout_rate: float,
         pre_norm: bool,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.attention = SelfAttention(model_dim, num_heads, dropout_rate, name="self_attention")
+        self.attention = SelfAttention(model_dim, num_heads, inner_dropout_rate, name="self_attention")
         self.attention_residual = _Residual(dropout_rate, pre_norm, name="self_attention_residual")
-        self.feed_forward = FeedForward(model_dim, feed_forward_dim, dropout_rate, name="feed_forward")
+        self.feed_forward = FeedForward(model_dim, feed_forward_dim, inner_dropout_rate, name="feed_forward")
         self.feed_forward_residual = _Residual(dropout_rate, pre_norm, name="feed_forward_residual")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -109,15 +111,16 @@ class DecoderBlock(keras.layers.Layer):
         num_heads: int,
         feed_forward_dim: int,
         dropout_rate: float,
+        inner_dropout_rate: float,
         pre_norm: bool,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.self_attention = SelfAttention(model_dim, num_heads, dropout_rate, name="self_attention")
+        self.self_attention = SelfAttention(model_dim, num_heads, inner_dropout_rate, name="self_attention")
         self.self_attention_residual = _Residual(dropout_rate, pre_norm, name="self_attention_residual")
-        self.cross_attention = CrossAttention(model_dim, num_heads, dropout_rate, name="cross_attention")
+        self.cross_attention = CrossAttention(model_dim, num_heads, inner_dropout_rate, name="cross_attention")
         self.cross_attention_residual = _Residual(dropout_rate, pre_norm, name="cross_attention_residual")
-        self.feed_forward = FeedForward(model_dim, feed_forward_dim, dropout_rate, name="feed_forward")
+        self.feed_forward = FeedForward(model_dim, feed_forward_dim, inner_dropout_rate, name="feed_forward")
         self.feed_forward_residual = _Residual(dropout_rate, pre_norm, name="feed_forward_residual")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

@@ -36,6 +36,7 @@ class Transformer(TranslationModel):
             config.num_heads,
             config.feed_forward_dim,
             config.dropout_rate,
+            config.inner_dropout_rate,
             config.pre_norm,
         )
         self.encoder_blocks = [

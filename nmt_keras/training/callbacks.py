@@ -135,7 +135,8 @@ class Validation(keras.callbacks.Callback):
     Args:
         measure: validates the averaged weights; returns figures by name, "valid_bleu" and "valid_loss" among them.
         keep_best: called when the averaged weights are the best so far.
-        patience: epochs without improvement before training stops.
+        every: epochs between validations; an epoch that ends the training is always validated.
+        patience: validations without improvement before training stops.
         log_metrics: takes figures by name, and the update they belong to.
         history: figures of the epochs before, when a training is resumed; grows by one entry per epoch.
         tokens_per_epoch: real target tokens in an epoch.
@@ -145,6 +146,7 @@ class Validation(keras.callbacks.Callback):
         self,
         measure: Callable[[], dict[str, float]],
         keep_best: Callable[[], None],
+        every: int,
         patience: int,
         log_metrics: LogMetrics,
         history: list[dict[str, float]],
@@ -153,6 +155,7 @@ class Validation(keras.callbacks.Callback):
         super().__init__()
         self.measure = measure
         self.keep_best = keep_best
+        self.every = every
         self.patience = patience
         self.log_metrics = log_metrics
         self.history = history
@@ -166,6 +169,9 @@ class Validation(keras.callbacks.Callback):
         return round(figures["valid_bleu"], 1), -figures["valid_loss"]
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        last = self.model.stop_training or epoch + 1 == self.params["epochs"]
+        if (epoch + 1) % self.every and not last:
+            return
         began = time.time()
         figures = self.measure()
         self.seconds = time.time() - began
@@ -190,7 +196,7 @@ class Validation(keras.callbacks.Callback):
         )
         qualities = [*earlier, self.quality(figures)]
         if len(qualities) - 1 - qualities.index(max(qualities)) >= self.patience:
-            print(f"No better validation BLEU in {self.patience} epochs: training stops.", file=sys.stderr)
+            print(f"No better BLEU in {self.patience} validations: training stops.", file=sys.stderr)
             self.model.stop_training = True
 
 

@@ -111,6 +111,7 @@ def train(
     validation = Validation(
         measure,
         lambda: save_weights(directory, averaged),
+        config.validate_every,
         config.patience,
         log_metrics,
         state["history"],

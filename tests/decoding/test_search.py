@@ -1,0 +1,341 @@
+"""Beam search against enumeration of all translations, and against a slow search over plain lists."""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from nmt_keras.config import ArchitectureConfig, SearchConfig
+from nmt_keras.decoding.compilation import compile_inference
+from nmt_keras.decoding.scoring import length_penalty, token_log_probs
+from nmt_keras.decoding.search import beam_search
+from nmt_keras.models.base import TranslationModel
+from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
+
+SOURCE = np.array(
+    [
+        [4, 5, 5, 4, 5, EOS_ID],
+        [5, 4, EOS_ID, PAD_ID, PAD_ID, PAD_ID],
+        [5, 5, 4, EOS_ID, PAD_ID, PAD_ID],
+        [EOS_ID, PAD_ID, PAD_ID, PAD_ID, PAD_ID, PAD_ID],
+    ],
+    "int32",
+)
+Translation = tuple[int, ...]
+StepLogProbs = Callable[[Translation], np.ndarray]
+
+
+def search(model: Any, source_ids: np.ndarray, config: SearchConfig, jit: bool = False) -> Any:
+    """Ids (B, K, L) and scores (B, K) by the search under test."""
+    return compile_inference(model, lambda ids: beam_search(model, ids, config), 1, jit)(source_ids)
+
+
+def limit(source: np.ndarray, config: SearchConfig) -> int:
+    return int(config.max_length_ratio * int((source != PAD_ID).sum())) + config.extra_length
+
+
+def penalty(length: int, exponent: float) -> float:
+    return ((5 + length) / 6) ** exponent
+
+
+def step_log_probs(model: Any, source: np.ndarray) -> StepLogProbs:
+    """prefix -> log-probabilities (V,) of the next token in float64, by the model's `call` on the whole prefix."""
+    known: dict[Translation, np.ndarray] = {}
+
+    def log_probs(prefix: Translation) -> np.ndarray:
+        if prefix not in known:
+            inputs = {"source_ids": source[None], "target_in_ids": np.array([[BOS_ID, *prefix]], "int32")}
+            logits = ops.convert_to_numpy(model(inputs, training=False))[0].astype("float64")
+            for length in range(len(prefix) + 1):
+                row = logits[length]
+                known[prefix[:length]] = row - row.max() - np.log(np.exp(row - row.max()).sum())
+        return known[prefix]
+
+    return log_probs
+
+
+def all_translations(vocabulary_size: int, longest: int) -> list[Translation]:
+    """All sequences of real tokens that end with EOS and have at most `longest` tokens."""
+    words = range(EOS_ID + 1, vocabulary_size)
+    return [(*sequence, EOS_ID) for length in range(longest) for sequence in itertools.product(words, repeat=length)]
+
+
+def slow_beam_search(
+    log_probs: StepLogProbs, beam_size: int, longest: int, exponent: float
+) -> list[tuple[float, Translation]]:
+    """The documented search, over lists of (log-probability, tokens)."""
+    live: list[tuple[float, Translation]] = [(0.0, ())]
+    finished: list[tuple[float, Translation]] = []
+    for step in range(longest):
+        candidates = []
+        for total, prefix in live:
+            row = log_probs(prefix)
+            words = [] if step + 1 == longest else range(EOS_ID + 1, len(row))
+            candidates += [(total + row[token], (*prefix, token)) for token in (EOS_ID, *words)]
+        candidates = sorted(candidates, reverse=True)[: 2 * beam_size]
+        finished += [
+            (total / penalty(step + 1, exponent), tokens)
+            for total, tokens in candidates[:beam_size]
+            if tokens[-1] == EOS_ID
+        ]
+        if len(finished) >= beam_size:
+            break
+        live = [candidate for candidate in candidates if candidate[1][-1] != EOS_ID][:beam_size]
+    return sorted(finished, reverse=True)[:beam_size]
+
+
+def tokens_of(ids: np.ndarray) -> Translation:
+    return tuple(ids[ids != PAD_ID].tolist())
+
+
+def assert_well_formed(ids: np.ndarray, scores: np.ndarray, source_ids: np.ndarray, config: SearchConfig) -> None:
+    for source, hypotheses, row in zip(source_ids, ids, scores, strict=True):
+        assert (np.diff(row) <= 0).all()  # best first
+        for hypothesis, score in zip(hypotheses, row, strict=True):
+            tokens = tokens_of(hypothesis)
+            if score < -1e8:
+                continue
+            assert tokens.index(EOS_ID) == len(tokens) - 1
+            assert hypothesis[: len(tokens)].tolist() == list(tokens)  # PAD after EOS alone
+            assert {UNKNOWN_ID, BOS_ID}.isdisjoint(tokens)
+            assert len(tokens) <= limit(source, config)
+        found = [tokens_of(hypothesis) for hypothesis, score in zip(hypotheses, row, strict=True) if score > -1e8]
+        assert len(set(found)) == len(found) > 0
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0, 2.0])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_large_beam_finds_the_best_of_all_translations(
+    sizes: ArchitectureConfig, build: Any, exponent: float, seed: int
+) -> None:
+    vocabulary_size, longest = (6, 5) if seed == 1 else (8, 3)
+    translations = all_translations(vocabulary_size, longest)
+    model = build(sizes, vocabulary_size, seed=seed, gain=1.5)
+    # A ratio so small that every limit is extra_length.
+    config = SearchConfig(
+        beam_size=len(translations), length_penalty=exponent, max_length_ratio=0.1, extra_length=longest
+    )
+    ids, scores = search(model, SOURCE, config)
+    assert ids.shape == (len(SOURCE), len(translations), longest)
+    for row, source in enumerate(SOURCE):
+        log_probs = step_log_probs(model, source)
+        expected = {
+            tokens: sum(log_probs(tokens[:t])[token] for t, token in enumerate(tokens)) / penalty(len(tokens), exponent)
+            for tokens in translations
+        }
+        found = {tokens_of(hypothesis): score for hypothesis, score in zip(ids[row], scores[row], strict=True)}
+        assert found.keys() == expected.keys()
+        for tokens, score in expected.items():
+            assert found[tokens] == pytest.approx(score, abs=1e-4)
+        best = max(expected, key=lambda tokens: expected[tokens])
+        assert tokens_of(ids[row, 0]) == best
+    assert_well_formed(ids, scores, SOURCE, config)
+
+
+def test_more_hypotheses_than_translations(sizes: ArchitectureConfig, build: Any) -> None:
+    model = build(sizes, 6, seed=3)
+    ids, scores = search(model, SOURCE, SearchConfig(beam_size=9, max_length_ratio=0.1, extra_length=2))
+    assert ((scores > -1e8).sum(axis=1) == len(all_translations(6, 2))).all()
+    assert (scores[:, 3:] == np.float32(-1e9)).all()
+    assert (ids[:, 3:] == PAD_ID).all()
+
+
+@pytest.mark.parametrize("beam_size", [1, 2, 3, 4])
+@pytest.mark.parametrize("exponent", [0.0, 1.0])
+def test_a_small_beam_is_what_the_slow_search_finds(
+    sizes: ArchitectureConfig, build: Any, beam_size: int, exponent: float
+) -> None:
+    model = build(sizes, 9, seed=beam_size, gain=1.5)
+    config = SearchConfig(beam_size=beam_size, length_penalty=exponent, max_length_ratio=1.0, extra_length=3)
+    ids, scores = search(model, SOURCE, config)
+    for row, source in enumerate(SOURCE):
+        expected = slow_beam_search(step_log_probs(model, source), beam_size, limit(source, config), exponent)
+        real = scores[row] > -1e8
+        assert [tokens_of(hypothesis) for hypothesis in ids[row][real]] == [tokens for _, tokens in expected]
+        np.testing.assert_allclose(scores[row][real], [score for score, _ in expected], atol=1e-4)
+    assert_well_formed(ids, scores, SOURCE, config)
+
+
+def test_greedy_search_takes_the_best_token_each_time(sizes: ArchitectureConfig, build: Any) -> None:
+    model = build(sizes, 12, seed=8, gain=1.5)
+    config = SearchConfig(beam_size=1, max_length_ratio=1.0, extra_length=2)
+    ids, _ = search(model, SOURCE, config)
+    for row, source in enumerate(SOURCE):
+        log_probs = step_log_probs(model, source)
+        expected: Translation = ()
+        while EOS_ID not in expected:
+            row_log_probs = log_probs(expected).copy()
+            row_log_probs[[PAD_ID, UNKNOWN_ID, BOS_ID]] = -np.inf
+            last = len(expected) + 1 == limit(source, config)
+            expected = (*expected, EOS_ID if last else int(row_log_probs.argmax()))
+        assert tokens_of(ids[row, 0]) == expected
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_scores_are_those_of_forced_decoding(sizes: ArchitectureConfig, build: Any, beam_size: int) -> None:
+    model = build(sizes, 10, seed=4, gain=1.5)
+    config = SearchConfig(beam_size=beam_size, length_penalty=0.7, max_length_ratio=1.0, extra_length=2)
+    ids, scores = search(model, SOURCE, config)
+    for k in range(beam_size):
+        target_out_ids = ids[:, k]
+        target_in_ids = np.roll(target_out_ids, 1, axis=1)
+        target_in_ids[:, 0] = BOS_ID
+        log_probs = ops.convert_to_numpy(
+            token_log_probs(
+                model,
+                ops.convert_to_tensor(SOURCE),
+                ops.convert_to_tensor(target_in_ids),
+                ops.convert_to_tensor(target_out_ids),
+            )
+        )
+        assert (log_probs[target_out_ids == PAD_ID] == 0).all()
+        lengths = (target_out_ids != PAD_ID).sum(axis=1)
+        expected = log_probs.sum(axis=1) / [penalty(int(length), 0.7) for length in lengths]
+        np.testing.assert_allclose(scores[:, k], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_the_rest_of_the_batch_and_padding_do_not_matter(sizes: ArchitectureConfig, build: Any, beam_size: int) -> None:
+    model = build(sizes, 10, seed=5, gain=1.5)
+    config = SearchConfig(beam_size=beam_size, max_length_ratio=1.0, extra_length=2)
+    ids, scores = search(model, SOURCE, config)
+    more_padding = np.pad(SOURCE[::-1], ((0, 0), (0, 3)), constant_values=PAD_ID)
+    ids_padded, scores_padded = search(model, more_padding, config)
+    for row, source in enumerate(SOURCE):
+        ids_alone, scores_alone = search(model, source[None, source != PAD_ID], config)
+        expected = [tokens_of(hypothesis) for hypothesis in ids_alone[0]]
+        assert [tokens_of(hypothesis) for hypothesis in ids[row]] == expected
+        assert [tokens_of(hypothesis) for hypothesis in ids_padded[-1 - row]] == expected
+        np.testing.assert_allclose(scores[row], scores_alone[0], atol=1e-4)
+        np.testing.assert_allclose(scores_padded[-1 - row], scores_alone[0], atol=1e-4)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="jit_compile is TensorFlow's")
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_compiled_by_xla_it_finds_the_same(sizes: ArchitectureConfig, build: Any, beam_size: int) -> None:
+    model = build(sizes, 10, seed=6, gain=1.5)
+    config = SearchConfig(beam_size=beam_size, max_length_ratio=1.0, extra_length=2)
+    ids, scores = search(model, SOURCE, config)
+    jit_ids, jit_scores = search(model, SOURCE, config, jit=True)
+    np.testing.assert_array_equal(jit_ids, ids)
+    np.testing.assert_allclose(jit_scores, scores, atol=1e-4)
+
+
+class Table(TranslationModel):
+    """The next token depends on the step and the token before alone.
+
+    Args:
+        log_probs: (steps, V, V), [step, previous token, next token].
+    """
+
+    def __init__(self, log_probs: np.ndarray) -> None:
+        super().__init__()
+        self.log_probs = ops.convert_to_tensor(log_probs, "float32")
+        self.built = True
+
+    @property
+    def vocabulary_layers(self) -> list[keras.layers.Layer]:
+        return []
+
+    def encode(self, source_ids: Any, training: bool | None = None) -> Any:
+        return {"source": source_ids}
+
+    def decode(self, target_in_ids: Any, memory: Any, training: bool | None = None) -> Any:
+        raise NotImplementedError
+
+    def initial_state(self, memory: Any, max_length: int) -> Any:
+        return {"nothing": ops.zeros((ops.shape(memory["source"])[0], 1))}
+
+    def decode_step(self, token_ids: Any, step: Any, state: Any, memory: Any) -> Any:
+        return ops.take(ops.take(self.log_probs, step, axis=0), token_ids, axis=0), state
+
+
+def table(steps: int, vocabulary_size: int, probabilities: dict[tuple[int, int], dict[int, float]]) -> Table:
+    """(step, previous token) -> next token -> probability; anything else has 1e-6."""
+    values = np.full((steps, vocabulary_size, vocabulary_size), 1e-6)
+    for (step, previous), row in probabilities.items():
+        for token, probability in row.items():
+            values[step, previous, token] = probability
+    return Table(np.log(values / values.sum(axis=-1, keepdims=True)))
+
+
+ONE_WORD = np.array([[4, EOS_ID]], "int32")
+FOUR_STEPS = SearchConfig(beam_size=2, length_penalty=0.0, max_length_ratio=0.1, extra_length=4)
+
+
+def test_a_hypothesis_that_ends_early_is_not_lost() -> None:
+    a, b = 4, 5
+    spread = {a: 0.45, b: 0.45, EOS_ID: 0.1}
+    model = table(
+        4,
+        6,
+        {(0, BOS_ID): {EOS_ID: 0.4, a: 0.35, b: 0.25}}
+        | {(step, token): spread for step in (1, 2, 3) for token in (a, b)},
+    )
+    ids, scores = search(model, ONE_WORD, FOUR_STEPS)
+    assert tokens_of(ids[0, 0]) == (EOS_ID,)
+    assert scores[0, 0] == pytest.approx(math.log(0.4), abs=1e-4)
+    assert len(tokens_of(ids[0, 1])) == 4  # it went on to the end for the other
+    assert scores[0, 1] < scores[0, 0] - 1
+
+
+def test_a_beam_sees_past_the_best_first_token() -> None:
+    a, b, c = 4, 5, 6
+    model = table(
+        4,
+        7,
+        {
+            (0, BOS_ID): {a: 0.6, b: 0.4},
+            (1, a): {a: 0.34, b: 0.33, c: 0.33},
+            (1, b): {c: 1.0},
+            (2, a): {EOS_ID: 1.0},
+            (2, b): {EOS_ID: 1.0},
+            (2, c): {EOS_ID: 1.0},
+        },
+    )
+    greedy, _ = search(model, ONE_WORD, SearchConfig(1, 0.0, 0.1, 4))
+    assert tokens_of(greedy[0, 0]) == (a, a, EOS_ID)
+    ids, scores = search(model, ONE_WORD, FOUR_STEPS)
+    assert tokens_of(ids[0, 0]) == (b, c, EOS_ID)
+    assert scores[0, 0] == pytest.approx(math.log(0.4), abs=1e-3)
+
+
+def test_the_length_penalty_prefers_the_longer() -> None:
+    a = 4
+    model = table(
+        4,
+        5,
+        {(0, BOS_ID): {EOS_ID: 0.51, a: 0.49}, (1, a): {a: 1.0}, (2, a): {EOS_ID: 1.0}},
+    )
+    without, _ = search(model, ONE_WORD, FOUR_STEPS)
+    with_penalty, scores = search(model, ONE_WORD, SearchConfig(2, 1.0, 0.1, 4))
+    assert tokens_of(without[0, 0]) == (EOS_ID,)
+    assert tokens_of(with_penalty[0, 0]) == (a, a, EOS_ID)
+    assert scores[0].tolist() == pytest.approx([math.log(0.49) / (8 / 6), math.log(0.51)], abs=1e-3)
+
+
+def test_the_length_penalty_s_formula() -> None:
+    lengths = np.array([1, 7, 25])
+    expected = [((5 + length) / 6) ** 0.8 for length in lengths]
+    np.testing.assert_allclose(np.array(length_penalty(lengths, 0.8)), expected, rtol=1e-6)
+    np.testing.assert_array_equal(np.array(length_penalty(lengths, 0.0)), [1, 1, 1])
+
+
+@pytest.mark.parametrize("ratio", [0.29, 0.7, 1.1, 2.3])
+def test_the_longest_translation_fits_whatever_the_rounding(ratio: float) -> None:
+    """A model that never ends by itself: each translation is as long as it may be, and ends with EOS."""
+    never = table(400, 5, {(step, token): {4: 1.0} for step in range(400) for token in (BOS_ID, 4)})
+    config = SearchConfig(1, max_length_ratio=ratio, extra_length=1)
+    for length in (10, 100, 110):
+        ids, _ = search(never, np.array([[*[4] * (length - 1), EOS_ID]], "int32"), config)
+        eager_ids, _ = beam_search(never, ops.convert_to_tensor([[*[4] * (length - 1), EOS_ID]], "int32"), config)
+        for found in (ids[0, 0], ops.convert_to_numpy(eager_ids)[0, 0]):
+            tokens = tokens_of(found)
+            assert tokens == (*[4] * (len(tokens) - 1), EOS_ID)
+            assert len(tokens) == len(found)
+            assert abs(len(tokens) - 1 - ratio * length) < 1
