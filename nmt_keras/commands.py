@@ -21,13 +21,8 @@ if TYPE_CHECKING:
 def _load_corpus(options: Namespace) -> "Corpus":
     from nmt_keras.data.corpora import load_corpus
 
-    corpus = load_corpus(
-        options.corpus,
-        options.source_language,
-        options.target_language,
-        options.data_dir,
-        options.get("seed", 1),
-    )
+    # Without --seed: what one command trains on, another must not test on.
+    corpus = load_corpus(options.corpus, options.source_language, options.target_language, options.data_dir)
     if corpus.notice:
         print(corpus.notice, file=sys.stderr)
     return corpus

@@ -113,10 +113,12 @@ class TrainingProgress(keras.callbacks.Callback):
             )
 
     def _show(self, done: int, step: int, loss: float, now: float) -> None:
-        left = (self.epochs * self.steps_per_epoch - step) * (sum(self._seconds) / max(len(self._seconds), 1))
-        if self.deadline is not None:
-            left = min(left, self.deadline - now)
-        figures = f"loss {loss:.3f}  {self.tokens_per_second:,.0f} tokens/s  {left // 60:.0f}:{left % 60:02.0f} left"
+        figures = f"loss {loss:.3f}"
+        if self._seconds:
+            left = (self.epochs * self.steps_per_epoch - step) * sum(self._seconds) / len(self._seconds)
+            if self.deadline is not None:
+                left = min(left, self.deadline - now)
+            figures += f"  {self.tokens_per_second:,.0f} tokens/s  {left // 60:.0f}:{left % 60:02.0f} left"
         self.bar.update(self.task, completed=done, figures=figures)
         if self.bar.disable:
             place = f"epoch {self.epoch + 1}/{self.epochs}  step {done}/{self.steps_per_epoch}"

@@ -27,12 +27,13 @@ SOURCE = np.array(
     "int32",
 )
 Translation = tuple[int, ...]
-StepLogProbs = Callable[[Translation], np.ndarray]
+LogProbs = Callable[[list[Translation]], np.ndarray]
 
 
-def search(model: Any, source_ids: np.ndarray, config: SearchConfig, jit: bool = False) -> Any:
-    """Ids (B, K, L) and scores (B, K) by the search under test."""
-    return compile_inference(model, lambda ids: beam_search(model, ids, config), 1, jit)(source_ids)
+def search(model: Any, source_ids: np.ndarray, config: SearchConfig) -> Any:
+    """Ids (B, K, L) and scores (B, K) by the search under test, without compilation."""
+    ids, scores = beam_search(model, ops.convert_to_tensor(source_ids), config)
+    return ops.convert_to_numpy(ids), ops.convert_to_numpy(scores)
 
 
 def limit(source: np.ndarray, config: SearchConfig) -> int:
@@ -43,20 +44,35 @@ def penalty(length: int, exponent: float) -> float:
     return ((5 + length) / 6) ** exponent
 
 
-def step_log_probs(model: Any, source: np.ndarray) -> StepLogProbs:
-    """prefix -> log-probabilities (V,) of the next token in float64, by the model's `call` on the whole prefix."""
-    known: dict[Translation, np.ndarray] = {}
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    logits = logits.astype("float64") - logits.max(axis=-1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
-    def log_probs(prefix: Translation) -> np.ndarray:
-        if prefix not in known:
-            inputs = {"source_ids": source[None], "target_in_ids": np.array([[BOS_ID, *prefix]], "int32")}
-            logits = ops.convert_to_numpy(model(inputs, training=False))[0].astype("float64")
-            for length in range(len(prefix) + 1):
-                row = logits[length]
-                known[prefix[:length]] = row - row.max() - np.log(np.exp(row - row.max()).sum())
-        return known[prefix]
+
+def next_log_probs(model: Any, source: np.ndarray) -> LogProbs:
+    """Prefixes of one length -> log-probabilities (N, V) of what follows, by `call` on the whole prefixes."""
+
+    def log_probs(prefixes: list[Translation]) -> np.ndarray:
+        target_in_ids = np.array([[BOS_ID, *prefix] for prefix in prefixes], "int32")
+        source_ids = np.tile(source, (len(prefixes), 1))
+        logits = model({"source_ids": source_ids, "target_in_ids": target_in_ids}, training=False)
+        return log_softmax(ops.convert_to_numpy(logits)[:, -1])
 
     return log_probs
+
+
+def translation_log_probs(model: Any, source: np.ndarray, translations: list[Translation]) -> list[float]:
+    """log p of whole translations, by one `call` on all of them."""
+    longest = max(map(len, translations))
+    target_in_ids = np.full((len(translations), longest), PAD_ID, "int32")
+    for row, tokens in zip(target_in_ids, translations, strict=True):
+        row[: len(tokens)] = [BOS_ID, *tokens[:-1]]
+    source_ids = np.tile(source, (len(translations), 1))
+    logits = ops.convert_to_numpy(model({"source_ids": source_ids, "target_in_ids": target_in_ids}, training=False))
+    return [
+        sum(float(row[t, token]) for t, token in enumerate(tokens))
+        for row, tokens in zip(log_softmax(logits), translations, strict=True)
+    ]
 
 
 def all_translations(vocabulary_size: int, longest: int) -> list[Translation]:
@@ -66,15 +82,14 @@ def all_translations(vocabulary_size: int, longest: int) -> list[Translation]:
 
 
 def slow_beam_search(
-    log_probs: StepLogProbs, beam_size: int, longest: int, exponent: float
+    log_probs: LogProbs, beam_size: int, longest: int, exponent: float
 ) -> list[tuple[float, Translation]]:
     """The documented search, over lists of (log-probability, tokens)."""
     live: list[tuple[float, Translation]] = [(0.0, ())]
     finished: list[tuple[float, Translation]] = []
     for step in range(longest):
         candidates = []
-        for total, prefix in live:
-            row = log_probs(prefix)
+        for (total, prefix), row in zip(live, log_probs([prefix for _, prefix in live]), strict=True):
             words = [] if step + 1 == longest else range(EOS_ID + 1, len(row))
             candidates += [(total + row[token], (*prefix, token)) for token in (EOS_ID, *words)]
         candidates = sorted(candidates, reverse=True)[: 2 * beam_size]
@@ -108,12 +123,11 @@ def assert_well_formed(ids: np.ndarray, scores: np.ndarray, source_ids: np.ndarr
         assert len(set(found)) == len(found) > 0
 
 
-@pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0, 2.0])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "exponent"), [(1, 0.0), (2, 0.6), (3, 1.0), (4, 2.0)])
 def test_a_large_beam_finds_the_best_of_all_translations(
     sizes: ArchitectureConfig, build: Any, exponent: float, seed: int
 ) -> None:
-    vocabulary_size, longest = (6, 5) if seed == 1 else (8, 3)
+    vocabulary_size, longest = (6, 5) if seed % 2 else (8, 3)
     translations = all_translations(vocabulary_size, longest)
     model = build(sizes, vocabulary_size, seed=seed, gain=1.5)
     # A ratio so small that every limit is extra_length.
@@ -145,8 +159,7 @@ def test_more_hypotheses_than_translations(sizes: ArchitectureConfig, build: Any
     assert (ids[:, 3:] == PAD_ID).all()
 
 
-@pytest.mark.parametrize("beam_size", [1, 2, 3, 4])
-@pytest.mark.parametrize("exponent", [0.0, 1.0])
+@pytest.mark.parametrize(("beam_size", "exponent"), [(1, 1.0), (2, 0.0), (3, 1.0), (4, 0.6)])
 def test_a_small_beam_is_what_the_slow_search_finds(
     sizes: ArchitectureConfig, build: Any, beam_size: int, exponent: float
 ) -> None:
@@ -154,7 +167,7 @@ def test_a_small_beam_is_what_the_slow_search_finds(
     config = SearchConfig(beam_size=beam_size, length_penalty=exponent, max_length_ratio=1.0, extra_length=3)
     ids, scores = search(model, SOURCE, config)
     for row, source in enumerate(SOURCE):
-        expected = slow_beam_search(step_log_probs(model, source), beam_size, limit(source, config), exponent)
+        expected = slow_beam_search(next_log_probs(model, source), beam_size, limit(source, config), exponent)
         real = scores[row] > -1e8
         assert [tokens_of(hypothesis) for hypothesis in ids[row][real]] == [tokens for _, tokens in expected]
         np.testing.assert_allclose(scores[row][real], [score for score, _ in expected], atol=1e-4)
@@ -166,10 +179,9 @@ def test_greedy_search_takes_the_best_token_each_time(sizes: ArchitectureConfig,
     config = SearchConfig(beam_size=1, max_length_ratio=1.0, extra_length=2)
     ids, _ = search(model, SOURCE, config)
     for row, source in enumerate(SOURCE):
-        log_probs = step_log_probs(model, source)
         expected: Translation = ()
         while EOS_ID not in expected:
-            row_log_probs = log_probs(expected).copy()
+            (row_log_probs,) = next_log_probs(model, source)([expected])
             row_log_probs[[PAD_ID, UNKNOWN_ID, BOS_ID]] = -np.inf
             last = len(expected) + 1 == limit(source, config)
             expected = (*expected, EOS_ID if last else int(row_log_probs.argmax()))
@@ -217,13 +229,15 @@ def test_the_rest_of_the_batch_and_padding_do_not_matter(sizes: ArchitectureConf
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="jit_compile is TensorFlow's")
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_compiled_by_xla_it_finds_the_same(sizes: ArchitectureConfig, build: Any, beam_size: int) -> None:
+def test_compiled_it_finds_the_same(sizes: ArchitectureConfig, build: Any, beam_size: int) -> None:
     model = build(sizes, 10, seed=6, gain=1.5)
     config = SearchConfig(beam_size=beam_size, max_length_ratio=1.0, extra_length=2)
     ids, scores = search(model, SOURCE, config)
-    jit_ids, jit_scores = search(model, SOURCE, config, jit=True)
-    np.testing.assert_array_equal(jit_ids, ids)
-    np.testing.assert_allclose(jit_scores, scores, atol=1e-4)
+    for jit_compile in (False, True):
+        compiled = compile_inference(model, lambda ids: beam_search(model, ids, config), 1, jit_compile)
+        compiled_ids, compiled_scores = compiled(SOURCE)
+        np.testing.assert_array_equal(compiled_ids, ids)
+        np.testing.assert_allclose(compiled_scores, scores, atol=1e-4)
 
 
 class Table(TranslationModel):
@@ -326,16 +340,16 @@ def test_the_length_penalty_s_formula() -> None:
     np.testing.assert_array_equal(np.array(length_penalty(lengths, 0.0)), [1, 1, 1])
 
 
-@pytest.mark.parametrize("ratio", [0.29, 0.7, 1.1, 2.3])
+@pytest.mark.parametrize("ratio", [0.29, 1.1])
 def test_the_longest_translation_fits_whatever_the_rounding(ratio: float) -> None:
     """A model that never ends by itself: each translation is as long as it may be, and ends with EOS."""
-    never = table(400, 5, {(step, token): {4: 1.0} for step in range(400) for token in (BOS_ID, 4)})
+    never = table(130, 5, {(step, token): {4: 1.0} for step in range(130) for token in (BOS_ID, 4)})
     config = SearchConfig(1, max_length_ratio=ratio, extra_length=1)
-    for length in (10, 100, 110):
-        ids, _ = search(never, np.array([[*[4] * (length - 1), EOS_ID]], "int32"), config)
-        eager_ids, _ = beam_search(never, ops.convert_to_tensor([[*[4] * (length - 1), EOS_ID]], "int32"), config)
-        for found in (ids[0, 0], ops.convert_to_numpy(eager_ids)[0, 0]):
-            tokens = tokens_of(found)
+    compiled = compile_inference(never, lambda ids: beam_search(never, ids, config), 1)
+    for length in (10, 100):
+        source_ids = np.array([[*[4] * (length - 1), EOS_ID]], "int32")
+        for ids, _ in (search(never, source_ids, config), compiled(source_ids)):  # known and unknown shapes
+            tokens = tokens_of(ids[0, 0])
             assert tokens == (*[4] * (len(tokens) - 1), EOS_ID)
-            assert len(tokens) == len(found)
+            assert len(tokens) == ids.shape[2]
             assert abs(len(tokens) - 1 - ratio * length) < 1

@@ -1,0 +1,124 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nmt_keras.data.batching import BatchShape
+from nmt_keras.data.dataset import TokenizedText, TrainingBatches, pad
+from nmt_keras.data.parallel_text import Corpus, ParallelText
+from nmt_keras.errors import CorpusError
+from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID
+
+
+@pytest.fixture
+def text(digits: Corpus, tokenizer: Any) -> TokenizedText:
+    return TokenizedText(digits.split("train"), tokenizer)
+
+
+def real(row: np.ndarray) -> list[int]:
+    return row[row != PAD_ID].tolist()
+
+
+def test_pad() -> None:
+    ids = pad([np.array([5, 6, 3]), np.array([3])], (3, 4))
+    assert ids.dtype == np.int32
+    assert ids.tolist() == [[5, 6, 3, 0], [3, 0, 0, 0], [0, 0, 0, 0]]
+
+
+def test_both_sides_are_tokenized(digits: Corpus, tokenizer: Any, text: TokenizedText) -> None:
+    split = digits.split("train")
+    assert len(text) == len(split)
+    for side, ids in ((split.sources, text.source_ids), (split.targets, text.target_ids)):
+        assert [row.tolist() for row in ids] == [row.tolist() for row in tokenizer.encode_all(side)]
+    assert text.num_target_tokens == sum(row.size for row in text.target_ids)
+    lengths = [max(s.size, t.size) for s, t in zip(text.source_ids, text.target_ids, strict=True)]
+    assert text.lengths.tolist() == lengths
+    assert text.num_target_tokens != sum(row.size for row in text.source_ids)
+
+
+def test_a_batch(text: TokenizedText) -> None:
+    indices = np.array([3, 0, 7])
+    length = int(text.lengths[indices].max()) + 2
+    inputs, target_out_ids, weights = text.batch(BatchShape(5, length), indices)
+    assert inputs.keys() == {"source_ids", "target_in_ids"}
+    for array in (*inputs.values(), target_out_ids, weights):
+        assert array.shape == (5, length)
+    for row, index in enumerate(indices):
+        target = text.target_ids[index].tolist()
+        assert real(inputs["source_ids"][row]) == text.source_ids[index].tolist()
+        assert real(target_out_ids[row]) == target
+        # The decoder reads BOS and then each token but the last; what follows EOS has no weight.
+        assert inputs["target_in_ids"][row, : len(target)].tolist() == [BOS_ID, *target[:-1]]
+        assert target_out_ids[row, len(target) - 1] == EOS_ID
+    assert (inputs["source_ids"][3:] == PAD_ID).all()
+    assert (target_out_ids[3:] == PAD_ID).all()
+    assert weights.dtype == np.float32
+    assert weights.sum() == pytest.approx(1, rel=1e-6)
+    assert ((weights > 0) == (target_out_ids != PAD_ID)).all()
+    assert len(np.unique(weights[weights > 0])) == 1
+
+
+def test_long_pairs_are_dropped_whole(digits: Corpus, tokenizer: Any, text: TokenizedText) -> None:
+    lengths = text.lengths
+    limit = int(np.median(lengths))
+    kept = [row.tolist() for row, length in zip(text.source_ids, lengths, strict=True) if length <= limit]
+    assert text.drop_long(limit) == (lengths > limit).sum() > 0
+    assert len(text) == len(kept)
+    assert [row.tolist() for row in text.source_ids] == kept
+    assert text.lengths.max() == limit
+    assert text.drop_long(limit) == 0
+    assert text.drop_long(1) == len(kept)
+    with pytest.raises(CorpusError, match="at least one sentence pair"):
+        TrainingBatches(text, 100, 2, seed=1)
+
+
+def pairs_of(batch: Any) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    inputs, target_out_ids, _ = batch
+    return [
+        (tuple(real(np.asarray(source))), tuple(real(np.asarray(target))))
+        for source, target in zip(inputs["source_ids"], target_out_ids, strict=True)
+        if np.asarray(source).any()
+    ]
+
+
+def test_an_epoch_of_the_dataset(text: TokenizedText) -> None:
+    batches = TrainingBatches(text, batch_tokens=100, num_shapes=3, seed=2, num_devices=2)
+    every_pair = sorted(
+        (tuple(s.tolist()), tuple(t.tolist())) for s, t in zip(text.source_ids, text.target_ids, strict=True)
+    )
+    dataset = batches.dataset()
+    assert int(dataset.cardinality()) == batches.steps_per_epoch > 5
+    orders = []
+    for epoch in (0, 3, 0):
+        batches.next_epoch = epoch
+        passed = list(dataset.as_numpy_iterator())
+        assert len(passed) == batches.steps_per_epoch
+        for one, other in zip(passed, batches.epoch(epoch), strict=True):
+            np.testing.assert_array_equal(one[0]["source_ids"], other[0]["source_ids"])
+            np.testing.assert_array_equal(one[0]["target_in_ids"], other[0]["target_in_ids"])
+            np.testing.assert_array_equal(one[1], other[1])
+            np.testing.assert_array_equal(one[2], other[2])
+            assert BatchShape(*one[1].shape) in batches.shapes
+            assert one[1].shape[0] % 2 == 0
+        orders.append([pair for batch in passed for pair in pairs_of(batch)])
+        assert sorted(orders[-1]) == every_pair
+    assert orders[0] == orders[2] != orders[1]
+
+
+def test_padding_is_measured(text: TokenizedText) -> None:
+    batches = TrainingBatches(text, batch_tokens=100, num_shapes=2, seed=2)
+    slots = padding = 0
+    for _, target_out_ids, _ in batches.epoch(0):
+        slots += target_out_ids.size
+        padding += int((target_out_ids == PAD_ID).sum())
+    assert 0 < padding < slots
+    assert batches.padding_share == pytest.approx(padding / slots)
+
+
+def test_a_single_pair(tokenizer: Any) -> None:
+    text = TokenizedText(ParallelText(["one"], ["un"]), tokenizer)
+    batches = TrainingBatches(text, 1000, 6, seed=1)
+    assert batches.steps_per_epoch == 1
+    ((inputs, _, weights),) = batches.epoch(5)
+    assert real(inputs["source_ids"][0]) == text.source_ids[0].tolist()
+    assert weights.sum() == pytest.approx(1)

@@ -1,0 +1,85 @@
+"""Several devices share each batch, and learn what one device learns."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from nmt_keras.errors import ConfigError
+from nmt_keras.training.distribution import distribute
+
+# Gradients are always cut: that must happen to their sum, not on each device.
+PROGRAM = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from nmt_keras.config import TrainingConfig, TransformerConfig, VocabularyConfig
+from nmt_keras.data.parallel_text import Corpus, ParallelText
+from nmt_keras.models.directory import load_model
+from nmt_keras.training import trainer
+from nmt_keras.training.settings import TrainingSettings
+
+# The same rows in each batch, whatever the number of devices.
+batches = trainer.TrainingBatches
+trainer.TrainingBatches = lambda *arguments: batches(*arguments[:-1], num_devices=2)
+devices, directory, text = sys.argv[1], Path(sys.argv[2]), json.loads(Path(sys.argv[3]).read_text())
+corpus = Corpus("digits", "en", "fr", {name: ParallelText(*sides) for name, sides in text.items()})
+settings = TrainingSettings(
+    "transformer",
+    TransformerConfig(1, 1, 16, 2, 32, dropout_rate=0.0),
+    VocabularyConfig(330),
+    TrainingConfig(
+        epochs=2, batch_tokens=160, batch_shapes=2, max_length=20, learning_rate=0.01, warmup_steps=10,
+        average_decay=0.5, clip_norm=0.1, jit_compile=False,
+    ),
+    devices=devices,
+)
+summary = trainer.train(corpus, settings, directory, lambda figures, step: None)
+weights = [float(np.abs(weight).sum()) for weight in load_model(directory).model.get_weights()]
+print(json.dumps({"history": summary.history, "weights": weights}))
+"""
+
+
+def run(devices: int, directory: Path, text: Path) -> dict[str, Any]:
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(devices), str(directory), str(text)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert f"{devices} device" in done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processors")
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="logical processors are TensorFlow's")
+def test_two_devices_learn_what_one_learns(digits: Any, tmp_path: Path) -> None:
+    text = tmp_path / "text.json"
+    text.write_text(
+        json.dumps({name: (list(split.sources), list(split.targets)) for name, split in digits.splits.items()})
+    )
+    one, two = (run(devices, tmp_path / str(devices), text) for devices in (1, 2))
+    assert [entry["step"] for entry in one["history"]] == [entry["step"] for entry in two["history"]]
+    for first, second in zip(one["history"], two["history"], strict=True):
+        assert second["train_loss"] == pytest.approx(first["train_loss"], abs=1e-5)
+        assert second["valid_loss"] == pytest.approx(first["valid_loss"], abs=1e-5)
+    assert two["weights"] == pytest.approx(one["weights"], rel=1e-4)
+
+
+@pytest.mark.parametrize("devices", ["0", "-1", "two", "", "1.5"])
+def test_no_number_of_devices(devices: str) -> None:
+    with pytest.raises(ConfigError, match=f"--devices must be a number above 0, or all. Received: '{devices}'"):
+        distribute(devices)
+
+
+def test_more_devices_than_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"--devices must be at most \d+.* Received: 5000"):
+        distribute("5000")
+
+
+def test_one_device_needs_no_strategy() -> None:
+    scope, num_devices = distribute("1")
+    with scope:
+        assert num_devices == 1
