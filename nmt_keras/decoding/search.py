@@ -35,7 +35,9 @@ def beam_search(model: TranslationModel, source_ids: Tensor, config: SearchConfi
     At each step the 2K best continuations of the live hypotheses are taken. Those among the K best that end a
     sentence are finished; the K best that do not end stay live. A sentence is done when K hypotheses have finished.
     A translation has at most `max_length_ratio` * source tokens + `extra_length` tokens: at that length only EOS may
-    follow. PAD, BOS and the unknown token are never output. score = log p(translation) / ((5 + length) / 6)^length_penalty.
+    follow. PAD, BOS and the unknown token are never output.
+
+    score = log p(translation) / ((5 + length) / 6)^length_penalty
 
     Args:
         model: any architecture.

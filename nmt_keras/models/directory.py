@@ -5,6 +5,7 @@ vocabulary.model      the SentencePiece model
 model.weights.h5      the weights, readable on every backend
 """
 
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -101,12 +102,13 @@ def load_model(directory: Path) -> LoadedModel:
         description = ModelDescription.from_json(values)
     except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
         raise ModelError(f"{directory / _DESCRIPTION} is not a model description: {error!r}.") from None
-    tokenizer = Tokenizer((directory / _VOCABULARY).read_bytes())
-    if tokenizer.sha256 != description.vocabulary_sha256:
+    proto = (directory / _VOCABULARY).read_bytes()
+    if (sha256 := hashlib.sha256(proto).hexdigest()) != description.vocabulary_sha256:
         raise ModelError(
             f"The vocabulary must be the one that the model was trained with, whose SHA-256 is "
-            f"{description.vocabulary_sha256}. Received: {directory / _VOCABULARY} with {tokenizer.sha256}."
+            f"{description.vocabulary_sha256}. Received: {directory / _VOCABULARY} with {sha256}."
         )
+    tokenizer = Tokenizer(proto)
     model = build_model(description.sizes, tokenizer.vocabulary_size)
     try:
         model.load_weights(directory / _WEIGHTS)

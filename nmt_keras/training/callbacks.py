@@ -16,13 +16,14 @@ from nmt_keras.data.dataset import TrainingBatches
 Logs = dict[str, Any] | None
 LogMetrics = Callable[[Mapping[str, float], int], None]
 
+_DRAWS_PER_EPOCH = 2**18  # apart from the epoch before; times some thousand epochs, still an int32
 _BAR_SECONDS = 0.5  # between updates of the progress bar
 _LINE_SECONDS = 10.0  # between lines of progress where there is no terminal
 _VALIDATION_MARGIN = 1.3  # the next validation may take this much longer than the last
 
 
 class EpochOrder(keras.callbacks.Callback):
-    """Tells the data which epoch comes next, so that a resumed training sees the order it would have seen."""
+    """Tells data and dropout which epoch comes next, so that a resumed training sees what it would have seen."""
 
     def __init__(self, batches: TrainingBatches) -> None:
         super().__init__()
@@ -30,6 +31,10 @@ class EpochOrder(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self.batches.next_epoch = epoch
+        for variable in self.model.variables:
+            if variable.name == "seed_generator_state":  # (2,): a seed, and the number of draws so far
+                seed = int(keras.ops.convert_to_numpy(variable)[0])
+                variable.assign([seed, epoch * _DRAWS_PER_EPOCH])
 
 
 class TrainingProgress(keras.callbacks.Callback):
@@ -64,6 +69,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self._compiled: set[BatchShape] = set()
         self._seconds: list[float] = []  # of the latest steps
         self._shown = 0.0
+        self.bar: Progress | None = None
 
     @property
     def tokens_per_second(self) -> float:
@@ -76,7 +82,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self._step_ended = time.time()
         console = Console(stderr=True)
         text = "epoch {task.fields[epoch]}/{task.fields[epochs]}  step {task.completed}/{task.total}"
-        self.bar = Progress(
+        self.bar = bar = Progress(
             TextColumn(text),
             BarColumn(),
             TextColumn("{task.fields[figures]}"),
@@ -85,10 +91,8 @@ class TrainingProgress(keras.callbacks.Callback):
             disable=not console.is_terminal,
         )
         self._show_seconds = _BAR_SECONDS if console.is_terminal else _LINE_SECONDS
-        self.task = self.bar.add_task(
-            "train", total=self.steps_per_epoch, epoch=epoch + 1, epochs=self.epochs, figures=""
-        )
-        self.bar.start()
+        self.task = bar.add_task("train", total=self.steps_per_epoch, epoch=epoch + 1, epochs=self.epochs, figures="")
+        bar.start()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         now = time.time()
@@ -119,16 +123,19 @@ class TrainingProgress(keras.callbacks.Callback):
             if self.deadline is not None:
                 left = min(left, self.deadline - now)
             figures += f"  {self.tokens_per_second:,.0f} tokens/s  {left // 60:.0f}:{left % 60:02.0f} left"
-        self.bar.update(self.task, completed=done, figures=figures)
-        if self.bar.disable:
+        if self.bar is not None and not self.bar.disable:
+            self.bar.update(self.task, completed=done, figures=figures)
+        else:
             place = f"epoch {self.epoch + 1}/{self.epochs}  step {done}/{self.steps_per_epoch}"
             print(f"{place}  {figures}", file=sys.stderr, flush=True)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        self.bar.stop()
+        self.close()
 
-    def on_train_end(self, logs: Logs = None) -> None:
-        self.bar.stop()
+    def close(self) -> None:
+        """Gives the terminal back, also after an interruption in the middle of an epoch."""
+        if self.bar is not None:
+            self.bar.stop()
 
 
 class Validation(keras.callbacks.Callback):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nmt_keras.config import ArchitectureConfig, SearchConfig, TrainingConfig, VocabularyConfig
+from nmt_keras.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,15 @@ class TrainingSettings:
     max_minutes: float | None = None
     init_from: Path | None = None
     init_reference: str | None = None
+
+    def __post_init__(self) -> None:
+        faults = []
+        if not 0 <= self.seed < 2**32:
+            faults.append(f"--seed must be at least 0 and below 2^32. Received: {self.seed}.")
+        if self.max_minutes is not None and not self.max_minutes > 0:
+            faults.append(f"--max-minutes must be above 0. Received: {self.max_minutes}.")
+        if faults:
+            raise ConfigError("\n".join(faults))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from nmt_keras.training.callbacks import (
 )
 from nmt_keras.training.distribution import distribute
 from nmt_keras.training.losses import LabelSmoothedCrossEntropy, TokenLoss
+from nmt_keras.training.optimizer import WholeBatchAdam
 from nmt_keras.training.run_directory import RunDirectory
 from nmt_keras.training.schedules import InverseSquareRoot
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
@@ -91,9 +93,7 @@ def train(
     else:
         print(f"Going on after epoch {state['epochs']} of {directory}.", file=sys.stderr)
 
-    deadline = None
-    if settings.max_minutes is not None:
-        deadline = (began or psutil.Process().create_time()) + 60 * settings.max_minutes
+    deadline = _deadline(settings, began)
     translator = Translator(averaged, tokenizer, SearchConfig(beam_size=1, batch_size=128))
     scorer = Scorer(averaged, tokenizer)
     valid = corpus.split("valid")
@@ -126,17 +126,24 @@ def train(
     callbacks = [EpochOrder(batches), progress, validation, Checkpoint(save_checkpoint)]
     if deadline is not None:
         callbacks.append(Deadline(deadline, validation))
-    model.fit(
-        batches.dataset(),
-        initial_epoch=state["epochs"],
-        epochs=config.epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=callbacks,
-    )
+    with closing(progress):
+        model.fit(
+            batches.dataset(),
+            initial_epoch=state["epochs"],
+            epochs=config.epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=callbacks,
+        )
     summary = _summary(settings, model, progress, validation.history, dropped)
     run.finish(summary)
     return summary
+
+
+def _deadline(settings: TrainingSettings, began: float | None) -> float | None:
+    if settings.max_minutes is None:
+        return None
+    return (began or psutil.Process().create_time()) + 60 * settings.max_minutes
 
 
 def _fixed_settings(corpus: Corpus, settings: TrainingSettings) -> dict[str, Any]:
@@ -190,7 +197,7 @@ def _compile(model: TranslationModel, config: TrainingConfig, num_devices: int) 
     # XLA under MirroredStrategy fails (a variable on another device); elsewhere it nearly doubles the speed.
     mirrored = num_devices > 1 and keras.backend.backend() == "tensorflow"
     jit_compile = config.jit_compile and not mirrored and keras.backend.backend() != "torch"
-    optimizer = keras.optimizers.Adam(
+    optimizer = WholeBatchAdam(
         InverseSquareRoot(config.learning_rate, config.warmup_steps),
         beta_2=0.98,
         epsilon=1e-9,

@@ -137,10 +137,10 @@ def test_a_large_beam_finds_the_best_of_all_translations(
     ids, scores = search(model, SOURCE, config)
     assert ids.shape == (len(SOURCE), len(translations), longest)
     for row, source in enumerate(SOURCE):
-        log_probs = step_log_probs(model, source)
+        log_probs = translation_log_probs(model, source, translations)
         expected = {
-            tokens: sum(log_probs(tokens[:t])[token] for t, token in enumerate(tokens)) / penalty(len(tokens), exponent)
-            for tokens in translations
+            tokens: log_prob / penalty(len(tokens), exponent)
+            for tokens, log_prob in zip(translations, log_probs, strict=True)
         }
         found = {tokens_of(hypothesis): score for hypothesis, score in zip(ids[row], scores[row], strict=True)}
         assert found.keys() == expected.keys()
@@ -320,17 +320,22 @@ def test_a_beam_sees_past_the_best_first_token() -> None:
 
 
 def test_the_length_penalty_prefers_the_longer() -> None:
-    a = 4
+    a, b = 4, 5
     model = table(
         4,
-        5,
-        {(0, BOS_ID): {EOS_ID: 0.51, a: 0.49}, (1, a): {a: 1.0}, (2, a): {EOS_ID: 1.0}},
+        6,
+        {
+            (0, BOS_ID): {EOS_ID: 0.51, a: 0.49},
+            (1, a): {a: 0.9, b: 0.1},
+            (2, a): {EOS_ID: 1.0},
+            (2, b): {EOS_ID: 1.0},
+        },
     )
     without, _ = search(model, ONE_WORD, FOUR_STEPS)
     with_penalty, scores = search(model, ONE_WORD, SearchConfig(2, 1.0, 0.1, 4))
     assert tokens_of(without[0, 0]) == (EOS_ID,)
     assert tokens_of(with_penalty[0, 0]) == (a, a, EOS_ID)
-    assert scores[0].tolist() == pytest.approx([math.log(0.49) / (8 / 6), math.log(0.51)], abs=1e-3)
+    assert scores[0].tolist() == pytest.approx([math.log(0.49 * 0.9) / (8 / 6), math.log(0.51)], abs=1e-3)
 
 
 def test_the_length_penalty_s_formula() -> None:

@@ -77,9 +77,7 @@ def pair_log_prob(model: Any, source: list[int], target: list[int]) -> float:
 def test_scores(model: Any, tokenizer: Any, digits: Corpus, batch_tokens: int) -> None:
     split = digits.split("test")
     text = ParallelText([*split.sources[:6], "one", ""], [*split.targets[:6], "", "un"])
-    sources, targets = (
-        [ids.tolist() for ids in tokenizer.encode_all(side)] for side in (text.sources, text.targets)
-    )
+    sources, targets = ([ids.tolist() for ids in tokenizer.encode_all(side)] for side in (text.sources, text.targets))
     expected = [pair_log_prob(model, source, target) for source, target in zip(sources, targets, strict=True)]
     scorer = Scorer(model, tokenizer, batch_tokens)
     log_probs, lengths = scorer.score(text)

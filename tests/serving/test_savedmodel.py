@@ -115,7 +115,9 @@ def test_a_new_version_may_search_otherwise(
     assert path == tmp_path / "model" / "7"
     signature = tf.saved_model.load(str(path)).signatures["serving_default"]
     answer = [text.decode() for text in signature(source=tf.constant(sentences))["translation"].numpy()]
-    translations = [Translator(loaded.model, loaded.tokenizer, search).translate(sentences) for search in (greedy, SEARCH)]
+    translations = [
+        Translator(loaded.model, loaded.tokenizer, search).translate(sentences) for search in (greedy, SEARCH)
+    ]
     assert answer == [translation.text for translation in translations[0]]
     assert answer != [translation.text for translation in translations[1]]
 

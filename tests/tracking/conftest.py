@@ -32,7 +32,7 @@ def store(store_directory, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def client(store):  # noqa: ARG001  (the store must be in place first)
+def client(store):
     """MLflow's own client, to see what was written."""
     return load_mlflow().MlflowClient()
 
@@ -52,7 +52,7 @@ def directories(tmp_path) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def log_model(store, directories):  # noqa: ARG001
+def log_model(store, directories):
     """Log a model with the given figures in a run of its own."""
 
     def log(experiment: str, **metrics: float) -> runs.LoggedModel:

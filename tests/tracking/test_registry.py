@@ -94,7 +94,7 @@ def test_an_unknown_model_lists_the_forms_and_the_names(log_model, reference) ->
         registry.resolve(reference)
 
 
-def test_a_model_of_another_project_is_refused(store, directories) -> None:  # noqa: ARG001
+def test_a_model_of_another_project_is_refused(store, directories) -> None:
     import mlflow
     import mlflow.pyfunc
 

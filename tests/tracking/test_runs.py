@@ -223,7 +223,7 @@ def test_a_lock_file_in_the_working_directory_is_not_logged_with_a_model(store, 
     assert {"uv.lock", "pyproject.toml"}.isdisjoint(contents(root))
 
 
-def test_a_missing_directory_is_named(store, directories) -> None:  # noqa: ARG001
+def test_a_missing_directory_is_named(store, directories) -> None:
     with (
         pytest.raises(UserError, match=r"must be a directory\. Received: nowhere"),
         runs.start_run("job", "models") as run,

@@ -31,4 +31,4 @@ def settings() -> TrainingSettings:
 @pytest.fixture
 def silent() -> Any:
     """Takes figures and forgets them."""
-    return lambda figures, step: None  # noqa: ARG005
+    return lambda figures, step: None

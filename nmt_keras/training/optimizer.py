@@ -1,0 +1,35 @@
+"""Adam on the gradient of the whole batch, whatever the backend and the number of devices."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+Tensor = Any
+
+
+class WholeBatchAdam(keras.optimizers.Adam):
+    """Adam (Kingma and Ba 2015) that clips and squares the gradient only after it is summed.
+
+    With TensorFlow, Keras' own Adam clips on each device before the devices' gradients are summed, and takes the
+    squares of an embedding's gradient separately for each occurrence of a token.
+
+    Args: as `keras.optimizers.Adam`.
+    """
+
+    def apply(self, grads: Sequence[Tensor], trainable_variables: Sequence[Tensor] | None = None) -> None:
+        if keras.backend.backend() == "tensorflow":
+            grads = self._summed(grads)
+        super().apply(grads, trainable_variables)
+
+    def _summed(self, grads: Sequence[Tensor]) -> Sequence[Tensor]:
+        import tensorflow as tf
+
+        grads = [tf.convert_to_tensor(grad) for grad in grads]  # sums the slices of an embedding's gradient
+        replica = tf.distribute.get_replica_context()
+        if replica is None or replica.num_replicas_in_sync == 1:
+            return grads
+        grads = replica.all_reduce(tf.distribute.ReduceOp.SUM, grads)
+        if self.global_clipnorm is not None:
+            grads, _ = tf.clip_by_global_norm(grads, self.global_clipnorm)
+        return [grad / replica.num_replicas_in_sync for grad in grads]  # Keras sums over the devices once more
