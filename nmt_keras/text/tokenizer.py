@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import keras_hub
 import numpy as np
 import sentencepiece
 import tensorflow as tf
@@ -85,29 +84,33 @@ class Tokenizer(tf.Module):
     def __init__(self, proto: bytes) -> None:
         super().__init__(name="tokenizer")
         self.proto = proto
-        self._pieces = keras_hub.tokenizers.SentencePieceTokenizer(proto=proto, dtype="int32")
+        self._vocabulary_size = sentencepiece.SentencePieceProcessor(model_proto=proto).get_piece_size()
 
     @property
     def vocabulary_size(self) -> int:
         """Number of pieces V."""
-        return self._pieces.vocabulary_size()
+        return self._vocabulary_size
 
     @property
     def sha256(self) -> str:
         """The hash of the vocabulary: what a model's directory is checked by."""
         return hashlib.sha256(self.proto).hexdigest()
 
+    def _pieces(self) -> Any:
+        """The op, in the graph that uses it: made outside, `tf.random.set_seed` would destroy it."""
+        return tf_text.SentencepieceTokenizer(model=self.proto, out_type=tf.int32)
+
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
     def encode(self, texts: Any) -> Any:
         """Sentences (B,) string -> ids, a ragged (B, None) int32 tensor. Each row ends with EOS."""
-        ids = self._pieces(tf_text.normalize_utf8(texts, "NFC"))
+        ids = self._pieces().tokenize(tf_text.normalize_utf8(texts, "NFC"))
         return tf.concat([ids, tf.fill((tf.shape(texts)[0], 1), EOS_ID)], axis=1)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32)])
     def decode(self, ids: Any) -> Any:
         """Ids (B, L) int32 -> sentences (B,) string. A row ends at its first EOS; padding is left out."""
         before_eos = tf.cumsum(tf.cast(ids == EOS_ID, tf.int32), axis=1) == 0
-        return self._pieces.detokenize(tf.ragged.boolean_mask(ids, before_eos & (ids != PAD_ID)))
+        return self._pieces().detokenize(tf.ragged.boolean_mask(ids, before_eos & (ids != PAD_ID)))
 
     def encode_all(self, sentences: Sequence[str], batch_size: int = 1024) -> list[np.ndarray]:
         """Sentences -> their ids, one int32 array each, tokenized in parallel by tf.data."""

@@ -3,6 +3,7 @@ import os
 import unicodedata
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import sentencepiece
@@ -127,6 +128,14 @@ def test_decode_stops_at_the_first_end_and_skips_padding(tokenizer: Tokenizer) -
     assert tokenizer.decode_all(ids) == ["one two", "three"]
     assert tokenizer.decode_all(one[None, :-1]) == ["one two"]  # no end at all
     assert tokenizer.decode_all(np.full((2, 3), PAD_ID, "int32")) == ["", ""]
+
+
+def test_a_new_random_seed_does_no_harm(tokenizer: Tokenizer) -> None:
+    """It clears TensorFlow's caches, and a tokenizer may live longer than one training."""
+    before = tokenizer.encode_all(["one two"])[0]
+    keras.utils.set_random_seed(1)
+    assert tokenizer.encode_all(["one two"])[0].tolist() == before.tolist()
+    assert tokenizer.decode_all(before[None]) == ["one two"]
 
 
 def test_no_sentence(tokenizer: Tokenizer) -> None:

@@ -26,9 +26,18 @@ def be(tense: str, person: int, plural: bool) -> str:
     return BE_PRESENT.get((person, plural), "are")
 
 
+def superlative(comparative: str) -> str:
+    """The superlative, from the comparative ("tallest", "most famous")."""
+    first, *rest = comparative.split()
+    return " ".join(["most", *rest]) if rest else first.removesuffix("er") + "est"
+
+
 def with_article(following: list[Word], *links: int) -> list[Word]:
-    """ "a" or "an" and what follows it."""
-    return [Word("an" if following[0].text[0] in "aeiouAEIOU" else "a", links), *following]
+    """The indefinite article ("a" or "an") and what follows it."""
+    text = following[0].text.lower()
+    vowel = text.startswith(("a", "e", "i", "o", "u", "hon")) and not text.startswith(("uni", "use", "one"))
+    # "honey" has its h, "honest" has not
+    return [Word("an" if vowel and text != "honey" else "a", links), *following]
 
 
 def verb_group(
@@ -44,7 +53,8 @@ def verb_group(
 
     Args:
         forms: base, past, participle and gerund.
-        tense: present, progressive, perfect, past, past_progressive, used_to, future, going_to or modal.
+        tense: present, progressive, perfect, past, past_progressive, used_to, future, going_to, after_when (present,
+            French future) or modal.
         person: of the subject: 1, 2 or 3.
         plural: whether the subject is plural.
         support: whether "do" is needed (question or "not") where there is no other auxiliary.
@@ -57,24 +67,20 @@ def verb_group(
     base, past, participle, gerund = forms
     third = person == 3 and not plural
     both = (main, auxiliary)
-    if base == "be":
-        now_be = {"present": "present", "past_progressive": "past"}.get(tense)
-        if now_be is not None:
-            return words(be(now_be, person, plural), *both), []
-    if tense == "progressive":
-        return words(be("present", person, plural), auxiliary), words(gerund, main)
-    if tense == "past_progressive":
-        return words(be("past", person, plural), auxiliary), words(gerund, main)
-    if tense == "going_to":
-        return words(be("present", person, plural), auxiliary), words("going to", auxiliary) + words(base, main)
-    if tense == "perfect":
-        return words("has" if third else "have", auxiliary), words(participle, main)
-    if tense == "future":
-        return words("will", *both), words(base, *both)
-    if tense == "used_to":
-        return [], words("used to", *both) + words(base, *both)
-    if tense == "modal":
-        return words(base, *both), []
+    now, then = be("present", person, plural), be("past", person, plural)
+    groups = {
+        "progressive": (words(now, auxiliary), words(gerund, main)),
+        "past_progressive": (words(then, auxiliary), words(gerund, main)),
+        "going_to": (words(now, auxiliary), words("going to", auxiliary) + words(base, main)),
+        "perfect": (words("has" if third else "have", auxiliary), words(participle, main)),
+        "future": (words("will", *both), words(base, *both)),
+        "used_to": ([], words("used to", *both) + words(base, *both)),
+        "modal": (words(base, *both), []),
+    }
+    if base == "be" and tense in ("present", "past_progressive"):
+        return words(now if tense == "present" else then, *both), []
+    if tense in groups:
+        return groups[tense]
     if tense == "past":
         return (words("did", auxiliary), words(base, main)) if support else ([], words(past, *both))
     if support:

@@ -19,7 +19,7 @@ ELIDED = {
 }
 CONTRACTED = {("de", "le"): "du", ("de", "les"): "des", ("à", "le"): "au", ("à", "les"): "aux"}
 # An aspirated h, and a few vowels, behave like consonants.
-ASPIRATED = ("héros", "haricot", "hibou", "haut", "huit", "onze")
+ASPIRATED = ("héros", "haricot", "hibou", "huit", "onze")
 
 
 def begins_with_vowel(text: str) -> bool:
@@ -32,13 +32,16 @@ def conjugate(verb: Verb, tense: str, person: int, plural: bool) -> str:
 
     Args:
         verb: which verb.
-        tense: "present", "imperfect" or "future".
+        tense: "present", "imperfect", "future" or "imperative".
         person: 1, 2 or 3.
         plural: whether the subject is plural.
     """
     index = person - 1 + 3 * plural
     if tense == "present":
         return verb.present[index]
+    if tense == "imperative":
+        form = verb.present[index]
+        return form[:-1] if form.endswith(("es", "vas")) and not plural else form
     if tense == "future":
         return verb.future_stem + FUTURE[index]
     stem = "ét" if verb.french == "être" else verb.present[3].removesuffix("ons")
@@ -53,8 +56,7 @@ def conjugate(verb: Verb, tense: str, person: int, plural: bool) -> str:
 
 def agree(participle: str, feminine: bool, plural: bool) -> str:
     """The past participle, agreed."""
-    form = participle.replace("dû", "du") if feminine or plural else participle
-    form += "e" if feminine else ""
+    form = participle + ("e" if feminine else "")
     return form + ("s" if plural and not form.endswith("s") else "")
 
 

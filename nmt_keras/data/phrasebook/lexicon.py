@@ -2,7 +2,6 @@
 
 import csv
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -13,15 +12,19 @@ class Verb:
 
     Args:
         english, past, participle, gerund: the English forms, with their particle ("look for").
-        french: the infinitive.
+        french: the infinitive, with "se " or "s'" if it is reflexive.
         auxiliary: "avoir" or "être".
         french_participle: masculine singular.
         present: the six persons.
         future_stem: what the endings of the future are put to.
-        aspect: "event" (progressive in English), "once" (over at once: no present) or "state" (never progressive).
+        aspect: "event" (progressive in English), "once" (over at once: no present), "state" (never progressive)
+            or "feeling" (a state without a future).
         frames: the constructions it is used in: i intransitive, t direct object, a object with "à", d both,
-            c clause, l stays in a place, p goes to a place.
-        subjects, objects: classes of nouns.
+            c clause, l stays in a place, p goes to a place, m with an adverb of manner, q of quality, w with
+            companions.
+        subjects: classes of nouns.
+        objects: classes of nouns, if a person does it.
+        animal_objects: classes of nouns, if an animal does it.
     """
 
     english: str
@@ -37,22 +40,40 @@ class Verb:
     frames: tuple[str, ...]
     subjects: tuple[str, ...]
     objects: tuple[str, ...]
+    animal_objects: tuple[str, ...]
+
+    @property
+    def reflexive(self) -> bool:
+        return self.french.startswith(("se ", "s'"))
+
+    @property
+    def infinitive(self) -> str:
+        """The French infinitive without its reflexive pronoun."""
+        return self.french.removeprefix("se ").removeprefix("s'")
+
+    def objects_of(self, animal: bool) -> tuple[str, ...]:
+        """The classes of its objects."""
+        return self.animal_objects if animal else self.objects
 
 
 @dataclass(frozen=True)
 class Noun:
-    """A noun in both languages; `mass` nouns (bread) have no plural."""
+    """A noun in both languages.
+
+    Args:
+        english, english_plural, french, french_plural: its forms.
+        feminine: whether its gender is feminine.
+        count: "count", "mass" (bread) or "single" (father: no plural, not "a").
+        classes: what verbs, adjectives and prepositions select.
+    """
 
     english: str
     english_plural: str
     french: str
     french_plural: str
     feminine: bool
+    count: str
     classes: tuple[str, ...]
-
-    @property
-    def mass(self) -> bool:
-        return self.english_plural == "-"
 
 
 @dataclass(frozen=True)
@@ -64,7 +85,7 @@ class Adjective:
         forms: masculine, feminine, masculine plural, feminine plural.
         before_vowel: the masculine before a vowel ("bel"), empty if it is the usual one.
         before: whether it stands before the French noun.
-        classes: the nouns it is said of.
+        classes: the nouns it is said of; "passing" if it does not last.
     """
 
     english: str
@@ -81,8 +102,8 @@ class Adjective:
 
 def _rows(name: str) -> list[dict[str, str]]:
     path = resources.files("nmt_keras.data") / "lexicon" / f"{name}.tsv"
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 @functools.cache
@@ -103,6 +124,7 @@ def verbs() -> tuple[Verb, ...]:
             frames=tuple(row["frames"].split()),
             subjects=tuple(row["subjects"].split()),
             objects=tuple(row["objects"].split()),
+            animal_objects=tuple(row["animal_objects"].split()),
         )
         for row in _rows("verbs")
     )
@@ -118,6 +140,7 @@ def nouns() -> tuple[Noun, ...]:
             french=row["french"],
             french_plural=row["french_plural"],
             feminine=row["gender"] == "f",
+            count=row["count"],
             classes=tuple(row["classes"].split()),
         )
         for row in _rows("nouns")
@@ -147,19 +170,38 @@ def phrases(kind: str) -> tuple[tuple[str, str], ...]:
 
 
 @functools.cache
-def nouns_of(classes: Sequence[str]) -> tuple[Noun, ...]:
+def nouns_of(classes: tuple[str, ...]) -> tuple[Noun, ...]:
     """The nouns of any of the classes."""
     return tuple(noun for noun in nouns() if any(name in noun.classes for name in classes))
 
 
 @functools.cache
-def adjectives_of(classes: Sequence[str]) -> tuple[Adjective, ...]:
+def adjectives_of(classes: tuple[str, ...]) -> tuple[Adjective, ...]:
     """The adjectives said of a noun of these classes."""
     return tuple(item for item in adjectives() if any(name in item.classes for name in classes))
 
 
 @functools.cache
-def verbs_of(frames: Sequence[str], subject: str) -> tuple[Verb, ...]:
+def objects_of(classes: tuple[str, ...]) -> tuple[Noun, ...]:
+    """The nouns of any of the classes; those that few verbs take as objects are repeated, to be drawn as often."""
+    found: list[Noun] = []
+    for noun in nouns_of(classes):
+        takers = sum(any(name in noun.classes for name in verb.objects) for verb in verbs())
+        found += [noun] * max(1, round(24 / takers))
+    return tuple(found)
+
+
+@functools.cache
+def attributes_of(classes: tuple[str, ...]) -> tuple[Adjective, ...]:
+    """The adjectives said of a noun of these classes; those said of few nouns are repeated, to be drawn as often."""
+    found: list[Adjective] = []
+    for adjective in adjectives_of(classes):
+        found += [adjective] * max(1, round(60 / len(nouns_of(adjective.classes))))
+    return tuple(found)
+
+
+@functools.cache
+def verbs_of(frames: tuple[str, ...], subject: str) -> tuple[Verb, ...]:
     """The verbs with any of these frames that a noun of class `subject` can be the subject of."""
     return tuple(verb for verb in verbs() if subject in verb.subjects and any(name in verb.frames for name in frames))
 

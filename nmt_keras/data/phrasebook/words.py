@@ -39,7 +39,10 @@ def with_comma(sentence: list[Word]) -> list[Word]:
 
 
 class Draw:
-    """Random choices from a seed, made from `random.Random.random` alone: the one draw that Python keeps stable."""
+    """Random choices from a seed.
+
+    They use `random.Random.random` and whole numbers only: the draws that are the same for every version of Python.
+    """
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed).random
@@ -52,15 +55,41 @@ class Draw:
         """One of the items."""
         return items[int(self._random() * len(items))]
 
-    def chance(self, probability: float) -> bool:
-        """True with that probability."""
-        return self._random() < probability
+    def chance(self, percent: int) -> bool:
+        """True in so many of a hundred draws."""
+        return self._random() * 100 < percent
 
-    def weighted(self, items: Sequence[tuple[T, float]]) -> T:
+    def weighted(self, items: Sequence[tuple[T, int]]) -> T:
         """One of the (item, weight) pairs, by weight."""
-        point = self._random() * sum(weight for _, weight in items)
+        total = 0
+        for _, weight in items:
+            total += weight
+        point = int(self._random() * total)
         for item, weight in items:
             point -= weight
             if point < 0:
                 return item
-        return items[-1][0]
+        raise ValueError(f"Weights must have a positive sum. Received: {items!r}.")
+
+
+class Draft:
+    """A sentence while it is drawn.
+
+    Args:
+        draw: the source of all choices.
+    """
+
+    def __init__(self, draw: Draw) -> None:
+        self.draw = draw
+        self.clauses: list[str] = []  # which clauses the sentence combines, each by its main words
+        self._links = 0
+
+    def links(self, count: int = 1) -> int:
+        """The first of `count` new links."""
+        self._links += count
+        return self._links - count
+
+    @property
+    def combination(self) -> tuple[str, ...]:
+        """The clauses, whatever their order."""
+        return tuple(sorted(self.clauses))
