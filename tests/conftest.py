@@ -36,7 +36,7 @@ DIGITS = {
     "six": "six",
     "seven": "sept",
     "eight": "huit",
-    "nine": "neuf",
+    "nine": "huit un",
 }
 
 

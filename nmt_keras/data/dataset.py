@@ -70,7 +70,7 @@ class TokenizedText:
         target_in_ids[:, 0] = BOS_ID
         real = target_out_ids != PAD_ID
         inputs = {"source_ids": source_ids, "target_in_ids": target_in_ids}
-        return inputs, target_out_ids, real.astype("float32") / max(real.sum(), 1)
+        return inputs, target_out_ids, real / np.float32(max(real.sum(), 1))
 
 
 class TrainingBatches:

@@ -22,6 +22,9 @@ class TranslationModel(keras.Model):
     tokens change an earlier logit.
     """
 
+    gains_from_xla = True
+    """Whether training is faster when XLA compiles it."""
+
     @property
     @abstractmethod
     def vocabulary_layers(self) -> list[keras.layers.Layer]:

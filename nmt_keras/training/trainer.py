@@ -194,9 +194,10 @@ def _description(
 
 
 def _compile(model: TranslationModel, config: TrainingConfig, num_devices: int) -> None:
-    # XLA under MirroredStrategy fails (a variable on another device); elsewhere it nearly doubles the speed.
+    # XLA under MirroredStrategy fails (a variable on another device).
     mirrored = num_devices > 1 and keras.backend.backend() == "tensorflow"
-    jit_compile = config.jit_compile and not mirrored and keras.backend.backend() != "torch"
+    possible = not mirrored and keras.backend.backend() != "torch"
+    jit_compile = config.jit_compile and model.gains_from_xla and possible
     optimizer = WholeBatchAdam(
         InverseSquareRoot(config.learning_rate, config.warmup_steps),
         beta_2=0.98,
