@@ -121,4 +121,4 @@ def phrasebook_corpus(train_size: int = 40_000, seed: int = 1) -> Corpus:
         )
         for name, pairs in phrasebook_pairs(train_size, seed).items()
     }
-    return Corpus("phrasebook", "en", "fr", splits, NOTICE)
+    return Corpus("phrasebook", "en", "fr", splits, NOTICE, dict(LISTED_SENTENCES))
