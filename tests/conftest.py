@@ -62,10 +62,11 @@ def draw_weights() -> Callable[..., Any]:
         random = np.random.default_rng(seed)
         for variable in model.trainable_variables:
             values = random.normal(size=variable.shape)
-            if len(variable.shape) == 2:
-                # An embedding is looked up, or its rows are summed over: both want its width.
-                fan_in = variable.shape[1] if variable.path.endswith("embeddings") else variable.shape[0]
-                values *= gain / np.sqrt(fan_in)
+            if variable.path.endswith("embeddings"):
+                # A row is looked up, or rows are summed over. The gain would make a tied model repeat its input.
+                values /= np.sqrt(variable.shape[1])
+            elif len(variable.shape) == 2:
+                values *= gain / np.sqrt(variable.shape[0])
             elif variable.path.endswith("gamma"):
                 values = 1 + 0.3 * values
             else:

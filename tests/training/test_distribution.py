@@ -31,7 +31,7 @@ devices, directory, text = sys.argv[1], Path(sys.argv[2]), json.loads(Path(sys.a
 corpus = Corpus("digits", "en", "fr", {name: ParallelText(*sides) for name, sides in text.items()})
 settings = TrainingSettings(
     "transformer",
-    TransformerConfig(1, 1, 16, 2, 32, dropout_rate=0.0),
+    TransformerConfig(1, 1, 16, 2, 32, dropout_rate=0.0, inner_dropout_rate=0.0),
     VocabularyConfig(330),
     TrainingConfig(
         epochs=2, batch_tokens=160, batch_shapes=2, max_length=20, learning_rate=0.01, warmup_steps=10,

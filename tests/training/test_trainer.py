@@ -310,7 +310,7 @@ def test_compiled_by_xla_it_learns_the_same(
     weights = []
     for jit_compile in (False, True):
         training = replace(settings.training, epochs=1, jit_compile=jit_compile, batch_shapes=1)
-        sizes = replace(settings.sizes, dropout_rate=0.0)
+        sizes = replace(settings.sizes, dropout_rate=0.0, inner_dropout_rate=0.0)
         with monkeypatch.context() as patch:
             recorder = Recorder(patch)
             directory = tmp_path / f"jit_{jit_compile}"
