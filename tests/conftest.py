@@ -70,7 +70,7 @@ def draw_weights() -> Callable[..., Any]:
             elif variable.path.endswith("gamma"):
                 values = 1 + 0.3 * values
             else:
-                values *= 0.3 * gain
+                values *= 0.1
             variable.assign(values.astype("float32"))
         return model
 

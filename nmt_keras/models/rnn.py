@@ -26,7 +26,7 @@ class RecurrentSeq2Seq(TranslationModel):
         vocabulary_size: V.
     """
 
-    gains_from_xla = False  # its loops over time run 0.75 times as fast under XLA on a CPU
+    gains_from_xla = False  # its loops over time are slower with it on a CPU
 
     def __init__(self, config: RecurrentConfig, vocabulary_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)

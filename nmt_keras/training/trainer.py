@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import psutil
 
 from nmt_keras.config import SearchConfig, TrainingConfig
+from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.cleaning import clean_corpus
 from nmt_keras.data.dataset import TokenizedText, TrainingBatches
 from nmt_keras.data.parallel_text import Corpus
@@ -84,6 +86,8 @@ def train(
         if initial:
             model.set_weights(initial.model.get_weights())
         _compile(model, config, num_devices)
+        if num_devices > 1:  # else Keras builds its metrics from a distributed batch, whose dtypes it misreads
+            model.test_on_batch(*text.batch(BatchShape(num_devices, config.max_length), np.arange(0)))
     averaged.set_weights(model.get_weights())
 
     state = run.restore(model)

@@ -129,7 +129,7 @@ def test_a_large_beam_finds_the_best_of_all_translations(
 ) -> None:
     vocabulary_size, longest = (6, 5) if seed % 2 else (8, 3)
     translations = all_translations(vocabulary_size, longest)
-    model = build(sizes, vocabulary_size, seed=seed, gain=1.5)
+    model = build(sizes, vocabulary_size, seed=seed, gain=3.0)
     # A ratio so small that every limit is extra_length.
     config = SearchConfig(
         beam_size=len(translations), length_penalty=exponent, max_length_ratio=0.1, extra_length=longest
@@ -163,7 +163,7 @@ def test_more_hypotheses_than_translations(sizes: ArchitectureConfig, build: Any
 def test_a_small_beam_is_what_the_slow_search_finds(
     sizes: ArchitectureConfig, build: Any, beam_size: int, exponent: float
 ) -> None:
-    model = build(sizes, 9, seed=beam_size, gain=1.5)
+    model = build(sizes, 9, seed=beam_size, gain=3.0)
     config = SearchConfig(beam_size=beam_size, length_penalty=exponent, max_length_ratio=1.0, extra_length=3)
     ids, scores = search(model, SOURCE, config)
     for row, source in enumerate(SOURCE):
@@ -175,7 +175,7 @@ def test_a_small_beam_is_what_the_slow_search_finds(
 
 
 def test_greedy_search_takes_the_best_token_each_time(sizes: ArchitectureConfig, build: Any) -> None:
-    model = build(sizes, 12, seed=8, gain=1.5)
+    model = build(sizes, 12, seed=8, gain=3.0)
     config = SearchConfig(beam_size=1, max_length_ratio=1.0, extra_length=2)
     ids, _ = search(model, SOURCE, config)
     for row, source in enumerate(SOURCE):
@@ -190,7 +190,7 @@ def test_greedy_search_takes_the_best_token_each_time(sizes: ArchitectureConfig,
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_scores_are_those_of_forced_decoding(sizes: ArchitectureConfig, build: Any, beam_size: int) -> None:
-    model = build(sizes, 10, seed=4, gain=1.5)
+    model = build(sizes, 10, seed=4, gain=3.0)
     config = SearchConfig(beam_size=beam_size, length_penalty=0.7, max_length_ratio=1.0, extra_length=2)
     ids, scores = search(model, SOURCE, config)
     for k in range(beam_size):
@@ -213,7 +213,7 @@ def test_scores_are_those_of_forced_decoding(sizes: ArchitectureConfig, build: A
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_the_rest_of_the_batch_and_padding_do_not_matter(sizes: ArchitectureConfig, build: Any, beam_size: int) -> None:
-    model = build(sizes, 10, seed=5, gain=1.5)
+    model = build(sizes, 10, seed=5, gain=3.0)
     config = SearchConfig(beam_size=beam_size, max_length_ratio=1.0, extra_length=2)
     ids, scores = search(model, SOURCE, config)
     more_padding = np.pad(SOURCE[::-1], ((0, 0), (0, 3)), constant_values=PAD_ID)
@@ -230,7 +230,7 @@ def test_the_rest_of_the_batch_and_padding_do_not_matter(sizes: ArchitectureConf
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="jit_compile is TensorFlow's")
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_compiled_it_finds_the_same(sizes: ArchitectureConfig, build: Any, beam_size: int) -> None:
-    model = build(sizes, 10, seed=6, gain=1.5)
+    model = build(sizes, 10, seed=6, gain=3.0)
     config = SearchConfig(beam_size=beam_size, max_length_ratio=1.0, extra_length=2)
     ids, scores = search(model, SOURCE, config)
     for jit_compile in (False, True):

@@ -26,7 +26,7 @@ EMPTY = [1, 3]
 
 @pytest.fixture
 def model(sizes: ArchitectureConfig, build: Any, tokenizer: Any) -> Any:
-    return build(sizes, tokenizer.vocabulary_size, seed=12, gain=1.5)
+    return build(sizes, tokenizer.vocabulary_size, seed=12, gain=3.0)
 
 
 @pytest.mark.parametrize("batch_size", [2, 64])
@@ -58,7 +58,7 @@ def test_weights_that_change_later_are_seen(model: Any, tokenizer: Any, draw_wei
     config = SearchConfig(beam_size=1, max_length_ratio=1.0, extra_length=3)
     translator = Translator(model, tokenizer, config)
     before = translator.translate(SENTENCES)
-    draw_weights(model, seed=13, gain=1.5)
+    draw_weights(model, seed=13, gain=3.0)
     after = translator.translate(SENTENCES)
     assert before != after
     assert after == Translator(model, tokenizer, config).translate(SENTENCES)

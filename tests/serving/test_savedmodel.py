@@ -40,7 +40,7 @@ print(json.dumps({
 def loaded(build: Any, tokenizer: Any) -> LoadedModel:
     sizes = TransformerConfig(1, 1, model_dim=16, num_heads=2, feed_forward_dim=16)
     description = ModelDescription("transformer", sizes, "en", "fr", tokenizer.sha256, SEARCH)
-    return LoadedModel(build(sizes, tokenizer.vocabulary_size, seed=31, gain=1.5), tokenizer, description)
+    return LoadedModel(build(sizes, tokenizer.vocabulary_size, seed=31, gain=3.0), tokenizer, description)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nmt_keras.config import ArchitectureConfig
+from nmt_keras.config import ArchitectureConfig, RecurrentConfig, TransformerConfig
 from nmt_keras.special_tokens import BOS_ID, EOS_ID
 from nmt_keras.training.losses import LabelSmoothedCrossEntropy, token_cross_entropy
 from nmt_keras.training.optimizer import WholeBatchAdam
@@ -29,7 +29,14 @@ def gradient(model: Any) -> list[np.ndarray]:
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="gradients are taken with TensorFlow's tape")
-@pytest.mark.parametrize("clip_norm", [0.05, 100.0])
+@pytest.mark.parametrize(
+    ("sizes", "clip_norm"),
+    [
+        (RecurrentConfig(1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0), 0.05),
+        (RecurrentConfig(1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0), 100.0),
+        (TransformerConfig(1, 1, model_dim=16, num_heads=2, feed_forward_dim=16, dropout_rate=0.0), 0.05),
+    ],
+)
 def test_updates_are_adam_s_of_the_clipped_gradient(sizes: ArchitectureConfig, build: Any, clip_norm: float) -> None:
     rate, beta_1, beta_2, epsilon = 0.01, 0.9, 0.98, 1e-5
     model = build(sizes, V, seed=2)
