@@ -15,7 +15,7 @@ def main() -> None:
     translate = saved_model.signatures["serving_default"]
     sentences = sys.stdin.buffer.read().decode().removesuffix("\n").split("\n")
     for translation in translate(source=tf.constant(sentences))["translation"].numpy():
-        sys.stdout.buffer.write(translation + b"\n")
+        sys.stdout.buffer.write(translation.replace(b"\n", b" ") + b"\n")  # as many lines out as in
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ def run(devices: int, directory: Path, text: Path) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processors")
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="logical processors are TensorFlow's")
 def test_two_devices_learn_what_one_learns(digits: Any, tmp_path: Path) -> None:

@@ -34,7 +34,12 @@ def gradient(model: Any) -> list[np.ndarray]:
     [
         (RecurrentConfig(1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0), 0.05),
         (RecurrentConfig(1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0), 100.0),
-        (TransformerConfig(1, 1, model_dim=16, num_heads=2, feed_forward_dim=16, dropout_rate=0.0), 0.05),
+        (
+            TransformerConfig(
+                1, 1, model_dim=16, num_heads=2, feed_forward_dim=16, dropout_rate=0.0, inner_dropout_rate=0.0
+            ),
+            0.05,
+        ),
     ],
 )
 def test_updates_are_adam_s_of_the_clipped_gradient(sizes: ArchitectureConfig, build: Any, clip_norm: float) -> None:

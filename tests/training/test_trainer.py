@@ -301,6 +301,7 @@ def test_training_stops_when_nothing_improves(
     assert (summary.valid_bleu, summary.valid_loss) == (3.0, 4.0)
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="XLA is a choice with TensorFlow alone")
 def test_compiled_by_xla_it_learns_the_same(
     digits: Corpus, settings: TrainingSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
