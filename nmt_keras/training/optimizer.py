@@ -9,10 +9,10 @@ Tensor = Any
 
 
 class WholeBatchAdam(keras.optimizers.Adam):
-    """Adam (Kingma and Ba 2015) that clips and squares the gradient only after it is summed.
+    """Adam (Kingma and Ba 2015) that clips the gradient only after it is summed.
 
-    With TensorFlow, Keras' own Adam clips on each device before the devices' gradients are summed, and takes the
-    squares of an embedding's gradient separately for each occurrence of a token.
+    With TensorFlow, Keras' own Adam clips before the devices' gradients are summed, and takes the norm of an
+    embedding's gradient before the occurrences of a token are.
 
     Args: as `keras.optimizers.Adam`.
     """

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,20 @@ class Recorder:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.figures: list[tuple[dict[str, float], int]] = []
         self.weights: list[list[np.ndarray]] = []  # after each update
+        self.epochs: list[int] = []  # whose order the data was read in
         recorder = self
 
         class RecordingOrder(trainer.EpochOrder):
             def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
                 recorder.weights.append([variable.numpy() for variable in self.model.trainable_variables])
 
+        class RecordingBatches(trainer.TrainingBatches):
+            def epoch(self, number: int) -> Iterator[Any]:
+                recorder.epochs.append(number)
+                return super().epoch(number)
+
         monkeypatch.setattr(trainer, "EpochOrder", RecordingOrder)
+        monkeypatch.setattr(trainer, "TrainingBatches", RecordingBatches)
 
     def log_metrics(self, figures: Any, step: int) -> None:
         self.figures.append((dict(figures), step))
@@ -69,6 +76,7 @@ def test_each_pair_is_seen_once_per_epoch(
     assert batches.steps_per_epoch > 3
     assert summary.epochs == 4
     assert summary.steps == len(recorder.weights) == 4 * batches.steps_per_epoch
+    assert recorder.epochs == [0, 1, 2, 3]
     assert [entry["epoch"] for entry in summary.history] == [1, 2, 3, 4]
     assert [entry["step"] for entry in summary.history] == [n * batches.steps_per_epoch for n in (1, 2, 3, 4)]
     assert [step for figures, step in recorder.figures if "valid_bleu" in figures] == [
@@ -150,7 +158,8 @@ def test_an_interrupted_training_goes_on(
     keras.utils.set_random_seed(99)  # another process starts with another state
     resumed = Recorder(monkeypatch)
     gone_on = train(digits, settings, tmp_path / "model", resumed.log_metrics)
-    assert len(resumed.weights) == len(recorder.weights) // 2  # two epochs were done before
+    assert resumed.epochs == [2, 3]
+    assert len(resumed.weights) == len(recorder.weights) // 2
     for one, other in zip(resumed.weights[-1], recorder.weights[-1], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
     assert [entry.keys() for entry in gone_on.history] == [entry.keys() for entry in summary.history]
