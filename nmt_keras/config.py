@@ -1,12 +1,13 @@
 """The settings of a training, as frozen dataclasses. Values come from a preset, a file and the command line."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from nmt_keras.errors import ConfigError
 
 Backend = Literal["tensorflow", "jax", "torch"]
-ArchitectureName = Literal["rnn", "transformer"]
+Cell = Literal["rnn", "lstm", "gru"]
 
 
 def _faults(config: Any, rule: str, **valid: bool) -> list[str]:
@@ -58,6 +59,10 @@ class TransformerConfig:
         dropout_rate: dropout on embeddings and on the output of each sublayer.
         inner_dropout_rate: dropout on attention weights and on the hidden units of the feed-forward networks.
         pre_norm: normalize before each sublayer (true) or after (false).
+        positions: sinusoidal, learned (the first `max_positions`; later ones share the last), or none.
+        max_positions: rows of learned positions.
+        activation: of the feed-forward networks.
+        tied_embeddings: one matrix for source, target and output (true), or three (false).
     """
 
     num_encoder_layers: int = 4
@@ -68,11 +73,15 @@ class TransformerConfig:
     dropout_rate: float = 0.3
     inner_dropout_rate: float = 0.1
     pre_norm: bool = True
+    positions: Literal["sinusoidal", "learned", "none"] = "sinusoidal"
+    max_positions: int = 512
+    activation: Literal["relu", "gelu"] = "relu"
+    tied_embeddings: bool = True
 
     def __post_init__(self) -> None:
         sizes = ("num_encoder_layers", "num_decoder_layers", "model_dim", "num_heads", "feed_forward_dim")
         _raise(
-            _not_positive(self, *sizes),
+            _not_positive(self, *sizes, "max_positions"),
             _not_rates(self, "dropout_rate", "inner_dropout_rate"),
             _faults(
                 self,
@@ -84,28 +93,90 @@ class TransformerConfig:
 
 @dataclass(frozen=True)
 class RecurrentConfig:
-    """Sizes of a recurrent encoder-decoder.
+    """Sizes of a recurrent encoder-decoder with a fixed context.
 
     Args:
+        cell: the recurrence: tanh RNN, LSTM or GRU.
         num_layers: recurrent layers in the encoder, and as many in the decoder.
         embedding_dim: width of the embeddings.
         hidden_dim: width H of the recurrent states.
         dropout_rate: dropout on embeddings and between layers (not inside the recurrence).
+        encoder_direction: forward; backward, from the last token to the first (Sutskever et al. 2014); or
+            bidirectional, with H / 2 units each way and a bridge into the decoder.
+        residual: each layer but the first adds its input to its output.
+        reset_after: of a GRU, the reset gate comes after the product with the state, as in the fused kernels; else
+            before it (Cho et al. 2014).
     """
 
+    cell: Cell
     num_layers: int = 1
     embedding_dim: int = 128
     hidden_dim: int = 600
     dropout_rate: float = 0.3
+    encoder_direction: Literal["forward", "backward", "bidirectional"] = "forward"
+    residual: bool = False
+    reset_after: bool = True
 
     def __post_init__(self) -> None:
         _raise(
             _not_positive(self, "num_layers", "embedding_dim", "hidden_dim"),
             _not_rates(self, "dropout_rate"),
+            _faults(
+                self,
+                "even for a bidirectional encoder",
+                hidden_dim=self.encoder_direction != "bidirectional" or self.hidden_dim % 2 == 0,
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class RecurrentAttentionConfig(RecurrentConfig):
+    """Sizes of a recurrent encoder-decoder with attention.
+
+    Args:
+        attention: the score of source position i at target step t. general, dot or scaled_dot of the decoder's new
+            state (Luong et al. 2015); additive of its state before the step (Bahdanau et al. 2015), with the context
+            as an input of the step.
+        input_feeding: the last attentional vector is an input of the next step (Luong et al. 2015, section 3.3).
+    """
+
+    attention: Literal["general", "dot", "scaled_dot", "additive"] = "general"
+    input_feeding: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _raise(
+            _faults(
+                self,
+                "false with additive attention, whose context enters the step already",
+                input_feeding=not (self.input_feeding and self.attention == "additive"),
+            )
         )
 
 
 ArchitectureConfig = TransformerConfig | RecurrentConfig
+
+
+class Architecture(NamedTuple):
+    """What `--architecture` names: the class of its sizes, and what the name says of them."""
+
+    sizes: type[ArchitectureConfig]
+    fixed: Mapping[str, Any]
+
+    def configure(self, **sizes: Any) -> ArchitectureConfig:
+        """The sizes, with what the name says of them."""
+        return self.sizes(**self.fixed | sizes)
+
+
+ARCHITECTURES = {
+    "rnn": Architecture(RecurrentConfig, {"cell": "rnn"}),
+    "lstm": Architecture(RecurrentConfig, {"cell": "lstm"}),
+    "gru": Architecture(RecurrentConfig, {"cell": "gru"}),
+    "rnn-attention": Architecture(RecurrentAttentionConfig, {"cell": "rnn"}),
+    "lstm-attention": Architecture(RecurrentAttentionConfig, {"cell": "lstm"}),
+    "gru-attention": Architecture(RecurrentAttentionConfig, {"cell": "gru"}),
+    "transformer": Architecture(TransformerConfig, {}),
+}
 
 
 @dataclass(frozen=True)
@@ -184,26 +255,21 @@ class SearchConfig:
         )
 
 
-SECTIONS = {
-    "vocabulary": VocabularyConfig,
-    "transformer": TransformerConfig,
-    "rnn": RecurrentConfig,
-    "training": TrainingConfig,
-    "search": SearchConfig,
-}
+SECTIONS = {"vocabulary": VocabularyConfig, "training": TrainingConfig, "search": SearchConfig}
 
 
 @dataclass(frozen=True)
 class Preset:
-    """All settings that a preset names; the command line overrides them one by one."""
+    """All settings that a preset names; the command line overrides them one by one.
 
+    Args:
+        architectures: the sizes of each that is asked for, by name.
+        vocabulary: of the text.
+        training: schedule and regularisation.
+        search: for the model that is kept.
+    """
+
+    architectures: Mapping[str, ArchitectureConfig]
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
-    transformer: TransformerConfig = field(default_factory=TransformerConfig)
-    rnn: RecurrentConfig = field(default_factory=RecurrentConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
-
-    def architecture(self, name: str) -> ArchitectureConfig:
-        """The sizes of the architecture of that name."""
-        architectures: dict[str, ArchitectureConfig] = {"transformer": self.transformer, "rnn": self.rnn}
-        return architectures[name]

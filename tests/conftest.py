@@ -11,18 +11,31 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import numpy as np
 import pytest
 
-from nmt_keras.config import ArchitectureConfig, RecurrentConfig, TransformerConfig
+from nmt_keras.config import ArchitectureConfig, RecurrentAttentionConfig, RecurrentConfig, TransformerConfig
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 
+_RECURRENT = {"embedding_dim": 8, "hidden_dim": 12, "dropout_rate": 0.0}
+_TRANSFORMER = {"model_dim": 16, "num_heads": 4, "feed_forward_dim": 24, "dropout_rate": 0.0, "inner_dropout_rate": 0.0}
 ARCHITECTURES: dict[str, ArchitectureConfig] = {
-    "rnn": RecurrentConfig(num_layers=1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0),
-    "rnn-2-layers": RecurrentConfig(num_layers=2, embedding_dim=8, hidden_dim=12, dropout_rate=0.0),
-    "transformer": TransformerConfig(
-        2, 2, model_dim=16, num_heads=4, feed_forward_dim=24, dropout_rate=0.0, inner_dropout_rate=0.0
+    "rnn": RecurrentConfig("rnn", **_RECURRENT),
+    "rnn-2-layers": RecurrentConfig("rnn", 2, **_RECURRENT),
+    "lstm": RecurrentConfig("lstm", 2, residual=True, encoder_direction="backward", **_RECURRENT),
+    "lstm-bidirectional": RecurrentConfig("lstm", 2, encoder_direction="bidirectional", **_RECURRENT),
+    "gru": RecurrentConfig("gru", **_RECURRENT),
+    "gru-reset-before": RecurrentConfig("gru", reset_after=False, encoder_direction="bidirectional", **_RECURRENT),
+    "rnn-attention": RecurrentAttentionConfig("rnn", attention="dot", **_RECURRENT),
+    "lstm-attention": RecurrentAttentionConfig("lstm", encoder_direction="backward", **_RECURRENT),
+    "lstm-attention-feeding": RecurrentAttentionConfig("lstm", 2, input_feeding=True, residual=True, **_RECURRENT),
+    "gru-attention": RecurrentAttentionConfig("gru", 2, attention="scaled_dot", **_RECURRENT),
+    "gru-attention-additive": RecurrentAttentionConfig(
+        "gru", 2, attention="additive", encoder_direction="bidirectional", **_RECURRENT
     ),
-    "transformer-post-norm": TransformerConfig(
-        1, 2, model_dim=16, num_heads=2, feed_forward_dim=24, dropout_rate=0.0, inner_dropout_rate=0.0, pre_norm=False
+    "transformer": TransformerConfig(2, 2, **_TRANSFORMER),
+    "transformer-post-norm": TransformerConfig(1, 2, pre_norm=False, **_TRANSFORMER),
+    "transformer-untied": TransformerConfig(
+        2, 1, positions="learned", max_positions=30, activation="gelu", tied_embeddings=False, **_TRANSFORMER
     ),
+    "transformer-no-positions": TransformerConfig(1, 1, positions="none", **_TRANSFORMER),
 }
 """Every architecture that the contract is tested with."""
 

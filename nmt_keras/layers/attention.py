@@ -79,6 +79,11 @@ class SelfAttention(_Attention):
         query, keys, values = self.split_heads(self.query_key_value(x), 3)
         return self.weighted_sum(attention_weights(query, keys, mask), values, training)
 
+    def weigh(self, x: Tensor, mask: Tensor) -> Tensor:
+        """The attention weights (B, heads, T, T) of `call`."""
+        query, keys, _ = self.split_heads(self.query_key_value(x), 3)
+        return attention_weights(query, keys, mask)
+
     def step(self, x: Tensor, step: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """One position that sees itself and the earlier ones.
 
@@ -125,5 +130,9 @@ class CrossAttention(_Attention):
     def call(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor, training: bool | None = None) -> Tensor:
         """x (B, T, model_dim), keys and values (B, heads, S, head_dim), mask broadcasting to (B, heads, T, S)
         -> (B, T, model_dim)."""
+        return self.weighted_sum(self.weigh(x, keys, mask), values, training)
+
+    def weigh(self, x: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        """The attention weights (B, heads, T, S) of `call`."""
         (query,) = self.split_heads(self.query(x), 1)
-        return self.weighted_sum(attention_weights(query, keys, mask), values, training)
+        return attention_weights(query, keys, mask)

@@ -15,14 +15,16 @@ class TiedEmbedding(keras.layers.Layer):
     Args:
         vocabulary_size: V.
         model_dim: d.
+        projects: whether `logits` is used, and needs a bias.
 
     Reference: Press and Wolf 2017; Vaswani et al. 2017, section 3.4.
     """
 
-    def __init__(self, vocabulary_size: int, model_dim: int, **kwargs: Any) -> None:
+    def __init__(self, vocabulary_size: int, model_dim: int, projects: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.model_dim = model_dim
+        self.projects = projects
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.embeddings = self.add_weight(
@@ -30,7 +32,8 @@ class TiedEmbedding(keras.layers.Layer):
             shape=(self.vocabulary_size, self.model_dim),
             initializer=keras.initializers.RandomNormal(stddev=self.model_dim**-0.5),
         )
-        self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
+        if self.projects:
+            self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
 
     def call(self, ids: Tensor) -> Tensor:
         """ids (...,) int32 -> (..., d)."""

@@ -18,3 +18,19 @@ def causal_mask(length: int) -> Tensor:
     """(length, length) bool: position t (row) sees the positions up to and including t."""
     positions = ops.arange(length)
     return positions[:, None] >= positions[None, :]
+
+
+def reverse_sequences(x: Tensor, mask: Tensor) -> Tensor:
+    """The real positions of each sentence from the last to the first; the padding stays behind.
+
+    Args:
+        x: (B, S, d) float.
+        mask: (B, S) bool, True at real tokens, which come first.
+
+    Returns:
+        (B, S, d) float.
+    """
+    positions = ops.arange(ops.shape(mask)[1])
+    lengths = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)  # (B, 1)
+    reversed_positions = ops.where(mask, lengths - 1 - positions, positions)  # (B, S)
+    return ops.take_along_axis(x, reversed_positions[:, :, None], axis=1)

@@ -15,11 +15,13 @@ Tensor = Any
 
 
 class FeedForward(keras.layers.Layer):
-    """FFN(x) = W_2 ReLU(W_1 x + b_1) + b_2, with dropout on the hidden units."""
+    """FFN(x) = W_2 f(W_1 x + b_1) + b_2, where f is ReLU or GELU, with dropout on the hidden units."""
 
-    def __init__(self, model_dim: int, feed_forward_dim: int, dropout_rate: float, **kwargs: Any) -> None:
+    def __init__(
+        self, model_dim: int, feed_forward_dim: int, dropout_rate: float, activation: str = "relu", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.hidden = keras.layers.Dense(feed_forward_dim, activation="relu", name="hidden")
+        self.hidden = keras.layers.Dense(feed_forward_dim, activation=activation, name="hidden")
         self.dropout = sequence_dropout(dropout_rate)
         self.output_projection = keras.layers.Dense(model_dim, name="output_projection")
 
@@ -64,6 +66,7 @@ class EncoderBlock(keras.layers.Layer):
         dropout_rate: dropout on each sublayer's output.
         inner_dropout_rate: dropout on attention weights and on the feed-forward network's hidden units.
         pre_norm: normalize before each sublayer (else after).
+        activation: of the feed-forward network.
     """
 
     def __init__(
@@ -74,12 +77,15 @@ class EncoderBlock(keras.layers.Layer):
         dropout_rate: float,
         inner_dropout_rate: float,
         pre_norm: bool,
+        activation: str = "relu",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.attention = SelfAttention(model_dim, num_heads, inner_dropout_rate, name="self_attention")
         self.attention_residual = _Residual(dropout_rate, pre_norm, name="self_attention_residual")
-        self.feed_forward = FeedForward(model_dim, feed_forward_dim, inner_dropout_rate, name="feed_forward")
+        self.feed_forward = FeedForward(
+            model_dim, feed_forward_dim, inner_dropout_rate, activation, name="feed_forward"
+        )
         self.feed_forward_residual = _Residual(dropout_rate, pre_norm, name="feed_forward_residual")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -98,6 +104,10 @@ class EncoderBlock(keras.layers.Layer):
         residual = self.feed_forward_residual
         return residual.add(x, self.feed_forward(residual.enter(x), training=training), training)
 
+    def self_weights(self, x: Tensor, mask: Tensor) -> Tensor:
+        """What each position attends to: x and mask as in `call` -> (B, heads, S, S)."""
+        return self.attention.weigh(self.attention_residual.enter(x), mask)
+
 
 class DecoderBlock(keras.layers.Layer):
     """Causal self-attention, cross-attention to the encoder's outputs, then a feed-forward network.
@@ -113,6 +123,7 @@ class DecoderBlock(keras.layers.Layer):
         dropout_rate: float,
         inner_dropout_rate: float,
         pre_norm: bool,
+        activation: str = "relu",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -120,7 +131,9 @@ class DecoderBlock(keras.layers.Layer):
         self.self_attention_residual = _Residual(dropout_rate, pre_norm, name="self_attention_residual")
         self.cross_attention = CrossAttention(model_dim, num_heads, inner_dropout_rate, name="cross_attention")
         self.cross_attention_residual = _Residual(dropout_rate, pre_norm, name="cross_attention_residual")
-        self.feed_forward = FeedForward(model_dim, feed_forward_dim, inner_dropout_rate, name="feed_forward")
+        self.feed_forward = FeedForward(
+            model_dim, feed_forward_dim, inner_dropout_rate, activation, name="feed_forward"
+        )
         self.feed_forward_residual = _Residual(dropout_rate, pre_norm, name="feed_forward_residual")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -159,6 +172,16 @@ class DecoderBlock(keras.layers.Layer):
         residual = self.self_attention_residual
         x = residual.add(x, self.self_attention(residual.enter(x), self_mask, training=training), training)
         return self._after_self_attention(x, cross_keys, cross_values, cross_mask, training)
+
+    def self_weights(self, x: Tensor, self_mask: Tensor) -> Tensor:
+        """What each position attends to in the target: x and mask as in `call` -> (B, heads, T, T)."""
+        return self.self_attention.weigh(self.self_attention_residual.enter(x), self_mask)
+
+    def cross_weights(self, x: Tensor, self_mask: Tensor, cross_keys: Tensor, cross_mask: Tensor) -> Tensor:
+        """What each position attends to in the source: arguments as in `call` -> (B, heads, T, S)."""
+        residual = self.self_attention_residual
+        x = residual.add(x, self.self_attention(residual.enter(x), self_mask, training=False), training=False)
+        return self.cross_attention.weigh(self.cross_attention_residual.enter(x), cross_keys, cross_mask)
 
     def step(
         self,

@@ -60,6 +60,19 @@ class TranslationModel(keras.Model):
             Logits (B, V) of the next token, and the new state.
         """
 
+    def align(self, source_ids: Tensor, target_in_ids: Tensor) -> dict[str, Tensor]:
+        """What each target position attends to.
+
+        Args:
+            source_ids: (B, S) int32.
+            target_in_ids: (B, T) int32, led by BOS.
+
+        Returns:
+            Attention weights by kind: "cross" (B, layers, heads, T, S), and for the Transformer "encoder_self"
+            (B, layers, heads, S, S) and "decoder_self" (B, layers, heads, T, T). Empty without attention.
+        """
+        return {}
+
     def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
         """{"source_ids": (B, S), "target_in_ids": (B, T)} int32 -> logits (B, T, V)."""
         memory = self.encode(inputs["source_ids"], training=training)

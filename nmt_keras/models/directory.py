@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nmt_keras.config import ArchitectureConfig, Preset, SearchConfig
+from nmt_keras.config import ARCHITECTURES, ArchitectureConfig, SearchConfig
 from nmt_keras.errors import ConfigError, ModelError
 from nmt_keras.files import read_json, write_json, written_whole
 from nmt_keras.models.base import TranslationModel
@@ -47,11 +47,10 @@ class ModelDescription:
     def from_json(cls, values: dict[str, Any]) -> "ModelDescription":
         """The description that `asdict` turned into `values`."""
         values = dict(values)
-        sizes = type(Preset().architecture(values["architecture"]))
         return cls(
             **values
             | {
-                "sizes": sizes(**values["sizes"]),
+                "sizes": ARCHITECTURES[values["architecture"]].configure(**values["sizes"]),
                 "search": SearchConfig(**values["search"]),
                 "lineage": tuple(values["lineage"]),
             }

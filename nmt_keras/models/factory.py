@@ -1,6 +1,7 @@
-"""From an architecture's name to a built model."""
+"""From the sizes of an architecture to a built model."""
 
-from nmt_keras.config import ArchitectureConfig, RecurrentConfig, TransformerConfig
+from nmt_keras.config import ArchitectureConfig, RecurrentAttentionConfig, RecurrentConfig, TransformerConfig
+from nmt_keras.models.attention_rnn import RecurrentAttention
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.models.rnn import RecurrentSeq2Seq
 from nmt_keras.models.transformer import Transformer
@@ -17,7 +18,9 @@ def build_model(config: ArchitectureConfig, vocabulary_size: int) -> Translation
     match config:
         case TransformerConfig():
             model = Transformer(config, vocabulary_size, name="transformer")
+        case RecurrentAttentionConfig():
+            model = RecurrentAttention(config, vocabulary_size, name=f"{config.cell}_attention")
         case RecurrentConfig():
-            model = RecurrentSeq2Seq(config, vocabulary_size, name="rnn")
+            model = RecurrentSeq2Seq(config, vocabulary_size, name=config.cell)
     model.build()
     return model

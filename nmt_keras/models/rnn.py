@@ -8,18 +8,21 @@ from keras import ops
 from nmt_keras.config import RecurrentConfig
 from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.masks import padding_mask
+from nmt_keras.layers.recurrent import RecurrentDecoder, RecurrentEncoder
 from nmt_keras.models.base import Memory, State, Tensor, TranslationModel
 
 
 class RecurrentSeq2Seq(TranslationModel):
     """The source is read into one vector, the only thing that the decoder ever sees of it.
 
+    With the tanh RNN (`layers/recurrent.py` has the LSTM's and the GRU's recurrence):
+
     Encoder:  h_t = tanh(W_hx x_t + W_hh h_{t-1} + b_h)
     Decoder:  s_t = tanh(W_sy y_{t-1} + W_sh s_{t-1} + W_sc h_T + b_s), s_0 = h_T;  logits W_so s_t + b_o
 
     h_T, the top layer's last state, enters every step: it is concatenated to the decoder's inputs. Each decoder
-    layer starts from the last state of the encoder layer beside it. Memory: the last state of each layer (B, H)
-    and the context (B, H). State: (B, H) per layer.
+    layer starts from the last state of the encoder layer beside it. Memory: the last state of each layer, (B, H)
+    each, and the context (B, H). State: the state of each layer.
 
     Args:
         config: sizes and rates.
@@ -33,8 +36,8 @@ class RecurrentSeq2Seq(TranslationModel):
         self.config = config
         self.source_embedding = keras.layers.Embedding(vocabulary_size, config.embedding_dim, name="source_embedding")
         self.target_embedding = keras.layers.Embedding(vocabulary_size, config.embedding_dim, name="target_embedding")
-        self.encoder_layers = [self._recurrence(f"encoder_{layer}") for layer in range(config.num_layers)]
-        self.decoder_layers = [self._recurrence(f"decoder_{layer}") for layer in range(config.num_layers)]
+        self.encoder = RecurrentEncoder(config, name="encoder")
+        self.decoder = RecurrentDecoder(config, name="decoder")
         self.dropout = sequence_dropout(config.dropout_rate)
         self.output_projection = keras.layers.Dense(vocabulary_size, name="output_projection")
 
@@ -42,52 +45,31 @@ class RecurrentSeq2Seq(TranslationModel):
         embedding_dim, hidden_dim = self.config.embedding_dim, self.config.hidden_dim
         self.source_embedding.build((None, None))
         self.target_embedding.build((None, None))
-        for number, (encoder, decoder) in enumerate(zip(self.encoder_layers, self.decoder_layers, strict=True)):
-            encoder.build((None, None, hidden_dim if number else embedding_dim))
-            decoder.build((None, None, hidden_dim if number else embedding_dim + hidden_dim))
+        self.encoder.build((None, None, embedding_dim))
+        self.decoder.build((None, None, embedding_dim + hidden_dim))
         self.output_projection.build((None, None, hidden_dim))
-
-    def _recurrence(self, name: str) -> keras.layers.Layer:
-        return keras.layers.SimpleRNN(self.config.hidden_dim, return_sequences=True, return_state=True, name=name)
 
     @property
     def vocabulary_layers(self) -> list[keras.layers.Layer]:
         return [self.source_embedding, self.target_embedding, self.output_projection]
 
     def encode(self, source_ids: Tensor, training: bool | None = None) -> Memory:
-        mask = padding_mask(source_ids)
         x = self.dropout(self.source_embedding(source_ids), training=training)
-        states = []
-        for layer in self.encoder_layers:
-            x, state = layer(x, mask=mask, training=training)  # masked steps carry the state on
-            x = self.dropout(x, training=training)
-            states.append(state)
-        return {"states": states, "context": states[-1]}
+        _, states = self.encoder(x, padding_mask(source_ids), training=training)
+        return {"states": states, "context": states[-1][0]}
 
     def decode(self, target_in_ids: Tensor, memory: Memory, training: bool | None = None) -> Tensor:
         x = self.dropout(self.target_embedding(target_in_ids), training=training)
         context = ops.broadcast_to(
             memory["context"][:, None, :], (*ops.shape(x)[:2], self.config.hidden_dim)
         )  # (B, T, H)
-        x = ops.concatenate([x, context], axis=-1)
-        for layer, state in zip(self.decoder_layers, memory["states"], strict=True):
-            x, _ = layer(x, initial_state=state, training=training)
-            x = self.dropout(x, training=training)
+        x = self.decoder(ops.concatenate([x, context], axis=-1), memory["states"], training=training)
         return self.output_projection(x)
 
     def initial_state(self, memory: Memory, max_length: int) -> State:
-        return list(memory["states"])
+        return memory["states"]
 
-    def decode_step(
-        self,
-        token_ids: Tensor,
-        step: Tensor,
-        state: State,
-        memory: Memory,
-    ) -> tuple[Tensor, State]:
+    def decode_step(self, token_ids: Tensor, step: Tensor, state: State, memory: Memory) -> tuple[Tensor, State]:
         x = ops.concatenate([self.target_embedding(token_ids), memory["context"]], axis=-1)
-        new_state = []
-        for layer, hidden in zip(self.decoder_layers, state, strict=True):
-            x, (hidden_next,) = layer.cell(x, [hidden], training=False)
-            new_state.append(hidden_next)
-        return self.output_projection(x), new_state
+        x, state = self.decoder.step(x, state)
+        return self.output_projection(x), state

@@ -9,7 +9,7 @@ from nmt_keras.config import TransformerConfig
 from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.embedding import TiedEmbedding
 from nmt_keras.layers.masks import causal_mask, padding_mask
-from nmt_keras.layers.positional import sinusoidal_encoding
+from nmt_keras.layers.positional import LearnedPositions, sinusoidal_encoding
 from nmt_keras.layers.transformer import DecoderBlock, EncoderBlock
 from nmt_keras.models.base import Memory, State, Tensor, TranslationModel
 
@@ -17,7 +17,7 @@ from nmt_keras.models.base import Memory, State, Tensor, TranslationModel
 class Transformer(TranslationModel):
     """Encoder and decoder of attention and feed-forward blocks; all positions are computed in parallel.
 
-    One embedding serves source, target and output. Memory: cross-attention keys and values per decoder layer
+    One embedding serves source, target and output, unless they are set apart. Memory: cross-attention keys and values per decoder layer
     (B, heads, S, head_dim) and the source mask (B, S). State: self-attention keys and values per decoder layer
     (B, heads, L, head_dim).
 
@@ -29,7 +29,17 @@ class Transformer(TranslationModel):
     def __init__(self, config: TransformerConfig, vocabulary_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.config = config
-        self.embedding = TiedEmbedding(vocabulary_size, config.model_dim, name="embedding")
+        if config.tied_embeddings:
+            self.source_embedding = self.target_embedding = self.output_embedding = TiedEmbedding(
+                vocabulary_size, config.model_dim, name="embedding"
+            )
+        else:
+            self.source_embedding, self.target_embedding, self.output_embedding = (
+                TiedEmbedding(vocabulary_size, config.model_dim, projects=side == "output", name=f"{side}_embedding")
+                for side in ("source", "target", "output")
+            )
+        if config.positions == "learned":
+            self.learned_positions = LearnedPositions(config.max_positions, config.model_dim, name="positions")
         self.dropout = sequence_dropout(config.dropout_rate)
         sizes = (
             config.model_dim,
@@ -38,6 +48,7 @@ class Transformer(TranslationModel):
             config.dropout_rate,
             config.inner_dropout_rate,
             config.pre_norm,
+            config.activation,
         )
         self.encoder_blocks = [
             EncoderBlock(*sizes, name=f"encoder_block_{layer}") for layer in range(config.num_encoder_layers)
@@ -50,7 +61,10 @@ class Transformer(TranslationModel):
         self.decoder_norm = self._final_norm("decoder_norm")
 
     def build(self, input_shape: Any = None) -> None:
-        self.embedding.build((None, None))
+        for embedding in self.vocabulary_layers:
+            embedding.build((None, None))
+        if self.config.positions == "learned":
+            self.learned_positions.build()
         sequence = (None, None, self.config.model_dim)
         for layer in (*self.encoder_blocks, *self.decoder_blocks, self.encoder_norm, self.decoder_norm):
             layer.build(sequence)
@@ -60,18 +74,30 @@ class Transformer(TranslationModel):
             return keras.layers.LayerNormalization(epsilon=1e-6, name=name)
         return keras.layers.Identity(name=name)
 
-    def _embed(self, ids: Tensor, positions: Tensor, training: bool | None) -> Tensor:
-        """ids (B, T), positions (T,) -> (B, T, model_dim)."""
-        x = self.embedding(ids) + sinusoidal_encoding(positions, self.config.model_dim)
+    def _at_positions(self, x: Tensor, positions: Tensor, training: bool | None) -> Tensor:
+        """Embeddings (B, T, model_dim), positions (T,) int32 -> (B, T, model_dim)."""
+        match self.config.positions:
+            case "sinusoidal":
+                x += sinusoidal_encoding(positions, self.config.model_dim)
+            case "learned":
+                x += self.learned_positions(positions)
         return self.dropout(x, training=training)
 
     @property
     def vocabulary_layers(self) -> list[keras.layers.Layer]:
-        return [self.embedding]
+        if self.config.tied_embeddings:
+            return [self.source_embedding]
+        return [self.source_embedding, self.target_embedding, self.output_embedding]
+
+    def _embed_source(self, ids: Tensor, training: bool | None) -> Tensor:
+        return self._at_positions(self.source_embedding(ids), ops.arange(ops.shape(ids)[1]), training)
+
+    def _embed_target(self, ids: Tensor, training: bool | None) -> Tensor:
+        return self._at_positions(self.target_embedding(ids), ops.arange(ops.shape(ids)[1]), training)
 
     def encode(self, source_ids: Tensor, training: bool | None = None) -> Memory:
         mask = padding_mask(source_ids)
-        x = self._embed(source_ids, ops.arange(ops.shape(source_ids)[1]), training)
+        x = self._embed_source(source_ids, training)
         for block in self.encoder_blocks:
             x = block(x, mask[:, None, None, :], training=training)
         x = self.encoder_norm(x)
@@ -79,14 +105,13 @@ class Transformer(TranslationModel):
         return {"cross": [{"keys": keys, "values": values} for keys, values in cross], "mask": mask}
 
     def decode(self, target_in_ids: Tensor, memory: Memory, training: bool | None = None) -> Tensor:
-        length = ops.shape(target_in_ids)[1]
         # Padding follows the real target tokens, so the causal mask alone hides it from them.
-        self_mask = causal_mask(length)
+        self_mask = causal_mask(ops.shape(target_in_ids)[1])
         cross_mask = memory["mask"][:, None, None, :]
-        x = self._embed(target_in_ids, ops.arange(length), training)
+        x = self._embed_target(target_in_ids, training)
         for block, cross in zip(self.decoder_blocks, memory["cross"], strict=True):
             x = block(x, self_mask, cross["keys"], cross["values"], cross_mask, training=training)
-        return self.embedding.logits(self.decoder_norm(x))
+        return self.output_embedding.logits(self.decoder_norm(x))
 
     def initial_state(self, memory: Memory, max_length: int) -> State:
         def empty(keys: Tensor) -> Tensor:
@@ -96,9 +121,31 @@ class Transformer(TranslationModel):
 
     def decode_step(self, token_ids: Tensor, step: Tensor, state: State, memory: Memory) -> tuple[Tensor, State]:
         cross_mask = memory["mask"][:, None, None, :]
-        x = self._embed(token_ids[:, None], ops.reshape(step, (1,)), training=False)  # (B, 1, model_dim)
+        x = self.target_embedding(token_ids[:, None])  # (B, 1, model_dim)
+        x = self._at_positions(x, ops.reshape(step, (1,)), training=False)
         new_state = []
         for block, cache, cross in zip(self.decoder_blocks, state, memory["cross"], strict=True):
             x, filled = block.step(x, step, cache, cross["keys"], cross["values"], cross_mask)
             new_state.append(filled)
-        return self.embedding.logits(self.decoder_norm(x)[:, 0]), new_state
+        return self.output_embedding.logits(self.decoder_norm(x)[:, 0]), new_state
+
+    def align(self, source_ids: Tensor, target_in_ids: Tensor) -> dict[str, Tensor]:
+        mask = padding_mask(source_ids)[:, None, None, :]
+        x = self._embed_source(source_ids, training=False)
+        encoder_self, decoder_self, cross = [], [], []
+        for block in self.encoder_blocks:
+            encoder_self.append(block.self_weights(x, mask))
+            x = block(x, mask, training=False)
+        memory = self.encode(source_ids, training=False)
+        causal = causal_mask(ops.shape(target_in_ids)[1])
+        x = self._embed_target(target_in_ids, training=False)
+        for block, keys_values in zip(self.decoder_blocks, memory["cross"], strict=True):
+            keys, values = keys_values["keys"], keys_values["values"]
+            decoder_self.append(block.self_weights(x, causal))
+            cross.append(block.cross_weights(x, causal, keys, mask))
+            x = block(x, causal, keys, values, mask, training=False)
+        return {
+            "cross": ops.stack(cross, axis=1),
+            "encoder_self": ops.stack(encoder_self, axis=1),
+            "decoder_self": ops.stack(decoder_self, axis=1),
+        }

@@ -36,7 +36,7 @@ def save(directory: Path, model: Any, sizes: ArchitectureConfig, tokenizer: Any)
 
 @pytest.fixture
 def saved(build: Any, tokenizer: Any, tmp_path: Path) -> Path:
-    sizes = RecurrentConfig(1, embedding_dim=8, hidden_dim=8)
+    sizes = RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=8)
     save(tmp_path / "model", build(sizes, tokenizer.vocabulary_size), sizes, tokenizer)
     return tmp_path / "model"
 
@@ -54,7 +54,7 @@ def test_a_model_comes_back_as_it_was(sizes: ArchitectureConfig, build: Any, tok
 
 
 def test_saved_again_it_is_replaced(saved: Path, build: Any, tokenizer: Any) -> None:
-    sizes = RecurrentConfig(1, embedding_dim=8, hidden_dim=8)
+    sizes = RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=8)
     model = build(sizes, tokenizer.vocabulary_size, seed=22)
     save_weights(saved, model)
     assert {path.name for path in saved.iterdir()} == FILES
@@ -125,7 +125,7 @@ def test_bytes_that_are_no_text_are_refused(saved: Path) -> None:
 
 
 def test_weights_of_other_sizes_are_refused(saved: Path, build: Any, tokenizer: Any) -> None:
-    save_weights(saved, build(RecurrentConfig(1, embedding_dim=8, hidden_dim=9), tokenizer.vocabulary_size))
+    save_weights(saved, build(RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=9), tokenizer.vocabulary_size))
     with pytest.raises(ModelError, match=r"model\.weights\.h5 does not fit the rnn"):
         load_model(saved)
 

@@ -44,7 +44,7 @@ def expected_logits(model: Any, source_ids: np.ndarray, target_in_ids: np.ndarra
 
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 def test_the_equations(build: Any, num_layers: int) -> None:
-    model = build(RecurrentConfig(num_layers, embedding_dim=6, hidden_dim=9), V, seed=num_layers)
+    model = build(RecurrentConfig("rnn", num_layers, embedding_dim=6, hidden_dim=9), V, seed=num_layers)
     logits = np.array(model({"source_ids": SOURCE, "target_in_ids": TARGET_IN}))
     assert logits.std() > 0.3
     for row, (source_ids, target_in_ids) in enumerate(zip(SOURCE, TARGET_IN, strict=True)):
@@ -53,7 +53,7 @@ def test_the_equations(build: Any, num_layers: int) -> None:
 
 
 def test_the_context_enters_every_step(build: Any) -> None:
-    model = build(RecurrentConfig(1, embedding_dim=6, hidden_dim=9), V)
+    model = build(RecurrentConfig("rnn", 1, embedding_dim=6, hidden_dim=9), V)
     memory = model.encode(SOURCE)
     before = np.array(model.decode(TARGET_IN, memory))
     _, _, *rest = (memory["context"], memory["states"])
@@ -68,7 +68,7 @@ def test_the_context_enters_every_step(build: Any) -> None:
 
 
 def test_parameters_are_counted(build: Any) -> None:
-    model = build(RecurrentConfig(2, embedding_dim=6, hidden_dim=9), V)
+    model = build(RecurrentConfig("rnn", 2, embedding_dim=6, hidden_dim=9), V)
     encoder = (6 * 9 + 9 * 9 + 9) + (9 * 9 + 9 * 9 + 9)
     decoder = ((6 + 9) * 9 + 9 * 9 + 9) + (9 * 9 + 9 * 9 + 9)
     vocabulary = 2 * V * 6 + 9 * V + V

@@ -32,8 +32,8 @@ def gradient(model: Any) -> list[np.ndarray]:
 @pytest.mark.parametrize(
     ("sizes", "clip_norm"),
     [
-        (RecurrentConfig(1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0), 0.05),
-        (RecurrentConfig(1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0), 100.0),
+        (RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0), 0.05),
+        (RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0), 100.0),
         (
             TransformerConfig(
                 1, 1, model_dim=16, num_heads=2, feed_forward_dim=16, dropout_rate=0.0, inner_dropout_rate=0.0

@@ -209,7 +209,7 @@ def test_other_settings_are_refused_and_named(
     changed = ParallelText([*text.sources[:-1], "nine nine"], text.targets)
     with pytest.raises(ConfigError, match="train_sha256: begun with"):
         train(replace(digits, splits=dict(digits.splits) | {"train": changed}), settings, directory, silent)
-    sizes = RecurrentConfig(embedding_dim=8, hidden_dim=8)
+    sizes = RecurrentConfig("rnn", embedding_dim=8, hidden_dim=8)
     with pytest.raises(ConfigError, match="architecture: begun with 'transformer', received 'rnn'"):
         train(digits, replace(settings, architecture="rnn", sizes=sizes), directory, silent)
     assert contents(directory) == before

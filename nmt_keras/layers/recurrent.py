@@ -1,0 +1,139 @@
+"""Stacks of recurrent layers: the encoder reads whole sentences, the decoder also goes step by step.
+
+tanh RNN: h_t = tanh(W x_t + U h_{t-1} + b)
+LSTM:     i, f, o = sigma(W x_t + U h_{t-1} + b);  c_t = f c_{t-1} + i tanh(W_c x_t + U_c h_{t-1} + b_c);
+          h_t = o tanh(c_t)                                          (Hochreiter and Schmidhuber 1997; Gers et al. 2000)
+GRU:      z, r = sigma(W x_t + U h_{t-1} + b);  h_t = z h_{t-1} + (1 - z) g, where the candidate is
+          g = tanh(W_g x_t + b_g + r (U_g h_{t-1} + b_r)) with `reset_after`, the form of the fused kernels, and
+          g = tanh(W_g x_t + U_g (r h_{t-1}) + b_g) without          (Cho et al. 2014)
+
+Keras' own layers compute them. A state is a list: [h] for RNN and GRU, [h, c] for the LSTM, each (B, H) float.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from nmt_keras.config import RecurrentConfig
+from nmt_keras.layers.dropout import sequence_dropout
+from nmt_keras.layers.masks import reverse_sequences
+
+Tensor = Any
+States = list[list[Tensor]]
+
+
+def recurrent_layer(config: RecurrentConfig, units: int, name: str) -> keras.layers.Layer:
+    """One recurrence over whole sequences; its `cell` does one step."""
+    options = {"return_sequences": True, "return_state": True, "name": name}
+    match config.cell:
+        case "rnn":
+            return keras.layers.SimpleRNN(units, **options)
+        case "lstm":
+            return keras.layers.LSTM(units, **options)
+        case "gru":
+            return keras.layers.GRU(units, reset_after=config.reset_after, **options)
+
+
+
+class RecurrentEncoder(keras.layers.Layer):
+    """Reads the source forward, backward or both ways.
+
+    A bidirectional layer has H / 2 units each way; a bridge makes the decoder's first states of its last ones:
+    h = tanh(W [h_forward; h_backward] + b), and c the same without tanh.
+
+    Args:
+        config: sizes and rates.
+    """
+
+    def __init__(self, config: RecurrentConfig, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+        directions = {"forward": [False], "backward": [True], "bidirectional": [False, True]}
+        self.backward = directions[config.encoder_direction]
+        self.layers = [
+            [
+                recurrent_layer(config, config.hidden_dim // len(self.backward), "backward" if backward else "forward")
+                for backward in self.backward
+            ]
+            for _ in range(config.num_layers)
+        ]
+        self.bridges = [
+            [
+                keras.layers.Dense(config.hidden_dim, activation=activation, name="bridge")
+                for activation in (("tanh", "linear") if config.cell == "lstm" else ("tanh",))
+            ]
+            for _ in range(config.num_layers)
+            if len(self.backward) > 1
+        ]
+        self.dropout = sequence_dropout(config.dropout_rate)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        for number, layers in enumerate(self.layers):
+            for layer in layers:
+                layer.build((None, None, self.config.hidden_dim) if number else input_shape)
+        for bridges in self.bridges:
+            for bridge in bridges:
+                bridge.build((None, self.config.hidden_dim))
+
+    def call(self, x: Tensor, mask: Tensor, training: bool | None = None) -> tuple[Tensor, States]:
+        """Embeddings (B, S, E) and mask (B, S) bool -> outputs (B, S, H) and the last state of each layer."""
+        states: States = []
+        for number, layers in enumerate(self.layers):
+            outputs, last = [], []
+            for backward, layer in zip(self.backward, layers, strict=True):
+                read = reverse_sequences(x, mask) if backward else x
+                output, *state = layer(read, mask=mask, training=training)  # masked steps carry the state on
+                outputs.append(reverse_sequences(output, mask) if backward else output)
+                last.append(state)
+            output = self.dropout(ops.concatenate(outputs, axis=-1), training=training)
+            x = x + output if self.config.residual and number else output
+            if self.bridges:
+                both = [ops.concatenate(parts, axis=-1) for parts in zip(*last, strict=True)]
+                states.append([bridge(part) for bridge, part in zip(self.bridges[number], both, strict=True)])
+            else:
+                states.append(last[0])
+        return x, states
+
+
+class RecurrentDecoder(keras.layers.Layer):
+    """A stack of forward recurrent layers that starts from given states.
+
+    Args:
+        config: sizes and rates.
+    """
+
+    def __init__(self, config: RecurrentConfig, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+        self.layers = [recurrent_layer(config, config.hidden_dim, "forward") for _ in range(config.num_layers)]
+        self.dropout = sequence_dropout(config.dropout_rate)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        for number, layer in enumerate(self.layers):
+            layer.build((None, None, self.config.hidden_dim) if number else input_shape)
+
+    def call(self, x: Tensor, states: States, training: bool | None = None) -> Tensor:
+        """All steps at once: inputs (B, T, d) and the first state of each layer -> outputs (B, T, H)."""
+        for number, (layer, state) in enumerate(zip(self.layers, states, strict=True)):
+            output, *_ = layer(x, initial_state=state, training=training)
+            output = self.dropout(output, training=training)
+            x = x + output if self.config.residual and number else output
+        return x
+
+    def dropout_masks(self, batch_size: Tensor, training: bool | None) -> list[Tensor]:
+        """For each layer a factor (B, H) of its outputs, the same at all steps as in `call`."""
+        ones = ops.ones((batch_size, 1, self.config.hidden_dim))
+        return [self.dropout(ones, training=training)[:, 0] for _ in self.layers]
+
+    def step(self, x: Tensor, states: States, dropout_masks: Sequence[Tensor] = ()) -> tuple[Tensor, States]:
+        """One step: inputs (B, d) and the state of each layer -> output (B, H) and the new states."""
+        new_states = []
+        for number, (layer, state) in enumerate(zip(self.layers, states, strict=True)):
+            output, new_state = layer.cell(x, state, training=False)
+            if dropout_masks:
+                output *= dropout_masks[number]
+            x = x + output if self.config.residual and number else output
+            new_states.append(list(new_state))
+        return x, new_states
