@@ -15,7 +15,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from nmt_keras.commands import run_evaluate, run_export, run_main, run_prepare, run_train, run_translate
-from nmt_keras.config import SECTIONS, ArchitectureName, Backend
+from nmt_keras.config import ARCHITECTURES, SECTIONS, Backend
 from nmt_keras.errors import ConfigError, UserError
 
 PRESETS = ("debug", "quick", "tiny", "base", "big")
@@ -30,12 +30,14 @@ class Command:
         options: functions that add its options to a parser.
         help: what it does, in a few words.
         preset: the default of --preset; None for a command that trains nothing.
+        architectures: the default of --architectures, or of --architecture if it is one.
     """
 
     run: Callable[[Namespace], None]
     options: tuple[Callable[[ArgumentParser], None], ...]
     help: str
     preset: str | None = None
+    architectures: str = ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,42 +75,64 @@ def _parse(arguments: Sequence[str]) -> tuple[str, Namespace]:
         description="Train, compare, register and serve neural machine translation models.",
     )
     commands = parser.add_subcommands(dest="command")
-    preset = _preset_of(arguments)
+    decisive: dict[str, dict[str, str]] = {}
     for name, command in _COMMANDS.items():
         subparser = ArgumentParser(prog=f"nmt-keras {name}", description=command.help)
         for add_options in command.options:
             add_options(subparser)
         if command.preset is not None:
-            _add_sections(subparser, preset or command.preset)
+            decisive[name] = _add_sections(subparser, command, arguments)
         commands.add_subcommand(name, subparser, help=command.help)
     parsed = parser.parse_args(list(arguments))
     options = parsed[parsed.command]
-    if (wanted := options.get("preset")) and wanted != (preset or _COMMANDS[parsed.command].preset):
-        raise ConfigError(f"--preset must be given on the command line, not in a file. Received: {wanted!r} in a file.")
+    for option, value in decisive.get(parsed.command, {}).items():
+        if options[option] != value:
+            raise ConfigError(
+                f"--{option} must be given on the command line, not in a file. Received: {options[option]!r} in a file."
+            )
     return parsed.command, options
 
 
-def _preset_of(arguments: Sequence[str]) -> str | None:
-    """The preset, which must be known before its values can be the defaults of other options."""
+def _given(arguments: Sequence[str], option: str, default: str) -> str:
+    """The value of an option that must be known before others can be declared."""
     for place, argument in enumerate(arguments):
-        if argument.startswith("--preset="):
-            return argument.removeprefix("--preset=")
-        if argument == "--preset" and place + 1 < len(arguments):
+        if argument.startswith(f"{option}="):
+            return argument.removeprefix(f"{option}=")
+        if argument == option and place + 1 < len(arguments):
             return arguments[place + 1]
-    return None
+    return default
 
 
-def _add_sections(parser: ArgumentParser, preset: str) -> None:
-    """The settings of the preset, each an option of its own: --training.epochs 5."""
+def _add_sections(parser: ArgumentParser, command: Command, arguments: Sequence[str]) -> dict[str, str]:
+    """The settings of the preset, each an option of its own: --training.epochs 5, --transformer.model_dim 64.
+
+    Returns:
+        The options that decide which others there are, and with what defaults.
+    """
+    preset = _given(arguments, "--preset", command.preset or "")
     if preset not in PRESETS:
         raise ConfigError(f"--preset must be one of {', '.join(PRESETS)}. Received: {preset!r}.")
     parser.add_argument("--preset", type=str, default=preset, help=f"one of {', '.join(PRESETS)}")
-    for name, section in SECTIONS.items():
-        parser.add_class_arguments(section, name)
+    option = "architectures" if "," in command.architectures else "architecture"
+    value = _given(arguments, f"--{option}", command.architectures)
+    names = value.split(",") if option == "architectures" else [value]
+    if unknown := [name for name in names if name not in ARCHITECTURES]:
+        raise ConfigError(f"--{option} knows {', '.join(ARCHITECTURES)}. Received: {', '.join(unknown)!r}.")
+    parser.add_argument(f"--{option}", type=str, default=value, help=f"of {', '.join(ARCHITECTURES)}")
+    sections: dict[str, type] = SECTIONS | {name: ARCHITECTURES[name].sizes for name in names}
+    for name, section in sections.items():
+        fixed = ARCHITECTURES[name].fixed if name in ARCHITECTURES else {}
+        parser.add_class_arguments(section, name, skip=set(fixed))
     text = resources.files("nmt_keras").joinpath("presets", f"{preset}.yaml").read_text(encoding="utf-8")
     parser.set_defaults(
-        {f"{section}.{key}": value for section, items in yaml.safe_load(text).items() for key, value in items.items()}
+        {
+            f"{section}.{key}": setting
+            for section, items in yaml.safe_load(text).items()
+            if section in sections
+            for key, setting in items.items()
+        }
     )
+    return {"preset": preset, option: value}
 
 
 def _choose_backend(options: Namespace) -> None:
@@ -134,10 +158,6 @@ def _add_corpus(parser: ArgumentParser) -> None:
 
 def _add_backend(parser: ArgumentParser) -> None:
     parser.add_argument("--backend", type=Backend | None, default=None, help="Keras backend")
-
-
-def _add_architecture(parser: ArgumentParser) -> None:
-    parser.add_argument("--architecture", type=ArchitectureName, default="transformer")
 
 
 def _add_training(parser: ArgumentParser) -> None:
@@ -186,11 +206,14 @@ _COMMANDS = {
     "main": Command(
         run_main,
         (_add_corpus, _add_training),
-        "train every architecture, compare them, register and serve the best",
+        "train several architectures, compare them, register and serve the best",
         preset="quick",
+        architectures="rnn,transformer",
     ),
     "prepare": Command(run_prepare, (_add_corpus,), "read a corpus and report what is odd about it"),
-    "train": Command(run_train, (_add_corpus, _add_architecture, _add_training), "train one model", preset="tiny"),
+    "train": Command(
+        run_train, (_add_corpus, _add_training), "train one model", preset="tiny", architectures="transformer"
+    ),
     "evaluate": Command(
         run_evaluate, (_add_model, _add_corpus, _add_test_set, _add_search), "BLEU and chrF of a model"
     ),

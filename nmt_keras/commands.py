@@ -2,14 +2,15 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from nmt_keras.config import SECTIONS, ArchitectureName, Preset, SearchConfig
+from nmt_keras.config import ARCHITECTURES, SECTIONS, Preset, SearchConfig
 from nmt_keras.errors import ConfigError, CorpusError, UserError
 
 if TYPE_CHECKING:
@@ -28,17 +29,18 @@ def _load_corpus(options: Namespace) -> "Corpus":
     return corpus
 
 
-def _preset(options: Namespace) -> Preset:
-    sections: dict[str, Any] = {}
+def _preset(options: Namespace, architectures: Sequence[str]) -> Preset:
+    made: dict[str, Any] = {}
     faults = []
-    for name, section in SECTIONS.items():
+    for name in (*SECTIONS, *architectures):
+        make = ARCHITECTURES[name].configure if name in ARCHITECTURES else SECTIONS[name]
         try:
-            sections[name] = section(**options[name].as_dict())
+            made[name] = make(**options[name.replace("-", "_")].as_dict())
         except ConfigError as error:
             faults += [f"--{name}.{fault}" for fault in str(error).splitlines()]
     if faults:
         raise ConfigError("\n".join(faults))
-    return Preset(**sections)
+    return Preset({name: made.pop(name) for name in architectures}, **made)
 
 
 def _settings(options: Namespace, preset: Preset, architecture: str) -> "TrainingSettings":
@@ -47,7 +49,7 @@ def _settings(options: Namespace, preset: Preset, architecture: str) -> "Trainin
 
     return TrainingSettings(
         architecture=architecture,
-        sizes=preset.architecture(architecture),
+        sizes=preset.architectures[architecture],
         vocabulary=preset.vocabulary,
         training=preset.training,
         search=preset.search,
@@ -66,7 +68,7 @@ def run_prepare(options: Namespace) -> None:
 
 
 def run_train(options: Namespace) -> None:
-    preset = _preset(options)
+    preset = _preset(options, [options.architecture])
     corpus = _load_corpus(options)
     from nmt_keras.experiment import tracked_training
 
@@ -82,13 +84,13 @@ def run_train(options: Namespace) -> None:
 
 
 def run_main(options: Namespace) -> None:
-    preset = _preset(options)
+    preset = _preset(options, options.architectures.split(","))
     corpus = _load_corpus(options)
     from nmt_keras.experiment import run_experiment, translate_standalone
     from nmt_keras.report.summary import print_listed, print_table
 
     directory = Path(options.output or f"outputs/main-{datetime.now():%Y%m%d-%H%M%S}")
-    trainings = [_settings(options, preset, architecture) for architecture in get_args(ArchitectureName)]
+    trainings = [_settings(options, preset, architecture) for architecture in preset.architectures]
     outcome = run_experiment(corpus, trainings, directory)
     if corpus.listed:
         print("\nThe exported model, loaded by a new process without nmt_keras, translates sentences it never saw:")

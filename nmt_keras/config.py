@@ -161,7 +161,7 @@ class Architecture(NamedTuple):
     """What `--architecture` names: the class of its sizes, and what the name says of them."""
 
     sizes: type[ArchitectureConfig]
-    fixed: Mapping[str, Any]
+    fixed: dict[str, Any]
 
     def configure(self, **sizes: Any) -> ArchitectureConfig:
         """The sizes, with what the name says of them."""
@@ -186,7 +186,8 @@ class TrainingConfig:
     Args:
         epochs: passes over the training text at most.
         batch_tokens: token slots of a batch on each side, padding included.
-        batch_shapes: number of fixed (rows, length) shapes that batches come in; each is compiled once.
+        batch_shapes: number of fixed (rows, length) shapes that batches come in; XLA compiles each once. Without XLA
+            there are four times as many.
         max_length: sentences with more tokens than this, on either side, are left out of training.
         learning_rate: the peak, reached after `warmup_steps` and then falling with 1/sqrt(step).
         warmup_steps: steps of linear warm-up.

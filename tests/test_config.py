@@ -1,9 +1,10 @@
 from dataclasses import FrozenInstanceError
+from functools import partial
 
 import pytest
 
 from nmt_keras.config import (
-    Preset,
+    RecurrentAttentionConfig,
     RecurrentConfig,
     SearchConfig,
     TrainingConfig,
@@ -26,8 +27,10 @@ from nmt_keras.errors import ConfigError
         (TransformerConfig, {"dropout_rate": 1.0}),
         (TransformerConfig, {"dropout_rate": -0.1}),
         (TransformerConfig, {"dropout_rate": float("nan")}),
-        (RecurrentConfig, {"hidden_dim": -1}),
-        (RecurrentConfig, {"num_layers": 0}),
+        (partial(RecurrentConfig, "gru"), {"hidden_dim": -1}),
+        (partial(RecurrentConfig, "gru"), {"num_layers": 0}),
+        (partial(RecurrentConfig, "rnn", encoder_direction="bidirectional"), {"hidden_dim": 7}),
+        (partial(RecurrentAttentionConfig, "rnn", attention="additive"), {"input_feeding": True}),
         (TrainingConfig, {"label_smoothing": 1.0}),
         (TrainingConfig, {"average_decay": 1.0}),
         (TrainingConfig, {"learning_rate": 0.0}),
@@ -76,9 +79,3 @@ def test_faults_of_different_rules_are_reported_together() -> None:
 def test_settings_cannot_change() -> None:
     with pytest.raises(FrozenInstanceError):
         SearchConfig().beam_size = 2  # type: ignore[misc]
-
-
-def test_a_preset_finds_sizes_by_name() -> None:
-    preset = Preset(rnn=RecurrentConfig(hidden_dim=7), transformer=TransformerConfig(feed_forward_dim=9))
-    assert preset.architecture("rnn") == RecurrentConfig(hidden_dim=7)
-    assert preset.architecture("transformer") == TransformerConfig(feed_forward_dim=9)

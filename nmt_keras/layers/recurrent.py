@@ -36,7 +36,6 @@ def recurrent_layer(config: RecurrentConfig, units: int, name: str) -> keras.lay
             return keras.layers.GRU(units, reset_after=config.reset_after, **options)
 
 
-
 class RecurrentEncoder(keras.layers.Layer):
     """Reads the source forward, backward or both ways.
 

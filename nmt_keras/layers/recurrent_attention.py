@@ -35,30 +35,32 @@ class AttentionScore(keras.layers.Layer):
         super().__init__(**kwargs)
         self.attention = attention
         self.hidden_dim = hidden_dim
-        projected = attention in {"general", "additive"}
-        self.key_projection = keras.layers.Dense(hidden_dim, use_bias=False, name="key") if projected else None
-        additive = attention == "additive"
-        self.query_projection = keras.layers.Dense(hidden_dim, use_bias=False, name="query") if additive else None
-        self.score = keras.layers.Dense(1, use_bias=False, name="score") if additive else None
+        if attention in {"general", "additive"}:
+            self.key_projection = keras.layers.Dense(hidden_dim, use_bias=False, name="key")
+        if attention == "additive":
+            self.query_projection = keras.layers.Dense(hidden_dim, use_bias=False, name="query")
+            self.score = keras.layers.Dense(1, use_bias=False, name="score")
 
     def build(self, input_shape: Any = None) -> None:
-        for layer in (self.key_projection, self.query_projection, self.score):
-            if layer is not None:
-                layer.build((None, None, self.hidden_dim))
+        if self.attention in {"general", "additive"}:
+            self.key_projection.build((None, None, self.hidden_dim))
+        if self.attention == "additive":
+            self.query_projection.build((None, None, self.hidden_dim))
+            self.score.build((None, None, self.hidden_dim))
 
     def keys(self, encoded: Tensor) -> Tensor:
         """What is the same at all steps: encoder outputs (B, S, H) -> keys (B, S, H)."""
-        return encoded if self.key_projection is None else self.key_projection(encoded)
+        return self.key_projection(encoded) if self.attention in {"general", "additive"} else encoded
 
     def call(self, query: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
         """Decoder states (B, T, H), keys (B, S, H), mask (B, S) bool -> weights (B, T, S); each row sums to 1."""
-        if self.score is None:
+        if self.attention == "additive":
+            hidden = ops.tanh(self.query_projection(query)[:, :, None, :] + keys[:, None, :, :])  # (B, T, S, H)
+            scores = self.score(hidden)[..., 0]  # (B, T, S)
+        else:
             scores = ops.matmul(query, ops.swapaxes(keys, 1, 2))  # (B, T, S)
             if self.attention == "scaled_dot":
                 scores *= 1.0 / math.sqrt(self.hidden_dim)
-        else:
-            hidden = ops.tanh(self.query_projection(query)[:, :, None, :] + keys[:, None, :, :])  # (B, T, S, H)
-            scores = self.score(hidden)[..., 0]  # (B, T, S)
         return ops.softmax(ops.where(mask[:, None, :], scores, ops.cast(-1e9, scores.dtype)), axis=-1)
 
 
@@ -85,7 +87,8 @@ class AttentionDecoder(keras.layers.Layer):
         self.combine = keras.layers.Dense(config.hidden_dim, "tanh", use_bias=False, name="combine")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self.decoder.build((None, None, input_shape[-1] + self.config.hidden_dim * self.stepwise))
+        fed_dim = self.config.hidden_dim if self.stepwise else 0
+        self.decoder.build((None, None, (input_shape[-1] or 0) + fed_dim))
         self.attention.build()
         self.combine.build((None, None, 2 * self.config.hidden_dim))
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import keras
-from keras import ops
 
 from nmt_keras.config import RecurrentAttentionConfig
 from nmt_keras.layers.dropout import sequence_dropout

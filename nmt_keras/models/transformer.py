@@ -17,9 +17,9 @@ from nmt_keras.models.base import Memory, State, Tensor, TranslationModel
 class Transformer(TranslationModel):
     """Encoder and decoder of attention and feed-forward blocks; all positions are computed in parallel.
 
-    One embedding serves source, target and output, unless they are set apart. Memory: cross-attention keys and values per decoder layer
-    (B, heads, S, head_dim) and the source mask (B, S). State: self-attention keys and values per decoder layer
-    (B, heads, L, head_dim).
+    One embedding serves source, target and output, unless they are set apart. Memory: cross-attention keys and
+    values per decoder layer (B, heads, S, head_dim) and the source mask (B, S). State: self-attention keys and
+    values per decoder layer (B, heads, L, head_dim).
 
     Args:
         config: sizes and rates.

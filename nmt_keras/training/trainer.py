@@ -78,17 +78,19 @@ def train(
     text = TokenizedText(corpus.split("train"), tokenizer)
     dropped = counts["train"] | {"too_many_tokens": text.drop_long(settings.training.max_length)}
     config = settings.training
-    batches = TrainingBatches(text, config.batch_tokens, config.batch_shapes, settings.seed, num_devices)
-    _say_what_is_trained(corpus, tokenizer, batches, dropped)
     with scope:
         model = build_model(settings.sizes, tokenizer.vocabulary_size)
         averaged = build_model(settings.sizes, tokenizer.vocabulary_size)
         if initial:
             model.set_weights(initial.model.get_weights())
-        _compile(model, config, num_devices)
+        with_xla = _compile(model, config, num_devices)
         if num_devices > 1:  # else Keras builds its metrics from a distributed batch, whose dtypes it misreads
             model.test_on_batch(*text.batch(BatchShape(num_devices, config.max_length), np.arange(0)))
     averaged.set_weights(model.get_weights())
+    # Only XLA compiles for each shape; without it, more shapes cost nothing and save padding.
+    num_shapes = config.batch_shapes if with_xla else 4 * config.batch_shapes
+    batches = TrainingBatches(text, config.batch_tokens, num_shapes, settings.seed, num_devices)
+    _say_what_is_trained(corpus, tokenizer, batches, dropped)
 
     state = run.restore(model)
     if state is None:
@@ -197,7 +199,8 @@ def _description(
     )
 
 
-def _compile(model: TranslationModel, config: TrainingConfig, num_devices: int) -> None:
+def _compile(model: TranslationModel, config: TrainingConfig, num_devices: int) -> bool:
+    """Returns whether XLA is used."""
     # XLA under MirroredStrategy fails (a variable on another device).
     mirrored = num_devices > 1 and keras.backend.backend() == "tensorflow"
     possible = not mirrored and keras.backend.backend() != "torch"
@@ -222,6 +225,7 @@ def _compile(model: TranslationModel, config: TrainingConfig, num_devices: int) 
         f"{num_devices} device{'s' * (num_devices > 1)}, {'XLA' if jit_compile else 'no XLA'}",
         file=sys.stderr,
     )
+    return jit_compile
 
 
 def _say_what_is_trained(
