@@ -103,7 +103,9 @@ class Tokenizer(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
     def encode(self, texts: Any) -> Any:
         """Sentences (B,) string -> ids, a ragged (B, None) int32 tensor. Each row ends with EOS."""
-        ids = self._pieces().tokenize(tf_text.normalize_utf8(texts, "NFC"))
+        # SentencePiece folds runs of spaces, but not of the sign that it writes for them.
+        spaced = tf.strings.regex_replace(tf_text.normalize_utf8(texts, "NFC"), _SPACE_SIGN, " ")
+        ids = self._pieces().tokenize(spaced)
         return tf.concat([ids, tf.fill((tf.shape(texts)[0], 1), EOS_ID)], axis=1)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32)])

@@ -21,6 +21,7 @@ NORMALIZED = {
     "trailing  ": "trailing",
     "doubled  and   tripled": "doubled and tripled",
     "a\N{LOWER ONE EIGHTH BLOCK}b": "a b",
+    "a\N{LOWER ONE EIGHTH BLOCK} \N{LOWER ONE EIGHTH BLOCK}b": "a b",
     "\N{LOWER ONE EIGHTH BLOCK}\N{LOWER ONE EIGHTH BLOCK}a\N{LOWER ONE EIGHTH BLOCK}": "a",
     "\N{LOWER ONE EIGHTH BLOCK}": "",
     "e\N{COMBINING ACUTE ACCENT}te\N{COMBINING ACUTE ACCENT}": "\xe9t\xe9",
