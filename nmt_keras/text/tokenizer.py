@@ -1,5 +1,6 @@
 """The joint SentencePiece vocabulary: training, and text <-> ids by the TensorFlow Text op."""
 
+import functools
 import hashlib
 import io
 import unicodedata
@@ -125,3 +126,20 @@ class Tokenizer(tf.Module):
     def decode_all(self, ids: np.ndarray) -> list[str]:
         """Ids (B, L) int32 -> B sentences."""
         return [text.decode() for text in self.decode(ids).numpy()]
+
+    @functools.cached_property
+    def _begins_word(self) -> np.ndarray:
+        """(V,) bool: whether the piece begins with a space."""
+        pieces = sentencepiece.SentencePieceProcessor(model_proto=self.proto)
+        return np.array([pieces.id_to_piece(i).startswith(_SPACE_SIGN) for i in range(self.vocabulary_size)])
+
+    def word_indices(self, ids: np.ndarray) -> np.ndarray:
+        """The word that each token is a part of: an index into `normalize(text).split(" ")`.
+
+        Args:
+            ids: (L,) or (B, L) int32, as `encode` gives them; padding may follow.
+
+        Returns:
+            The same shape, int64; -1 at special tokens.
+        """
+        return np.where(ids > EOS_ID, np.cumsum(self._begins_word[ids], axis=-1) - 1, -1)
