@@ -14,7 +14,15 @@ from importlib import resources
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from nmt_keras.commands import run_evaluate, run_export, run_main, run_prepare, run_train, run_translate
+from nmt_keras.commands import (
+    run_agreement,
+    run_evaluate,
+    run_export,
+    run_main,
+    run_prepare,
+    run_train,
+    run_translate,
+)
 from nmt_keras.config import SECTIONS, ArchitectureName, Backend
 from nmt_keras.errors import ConfigError, UserError
 
@@ -182,6 +190,11 @@ def _add_export(parser: ArgumentParser) -> None:
     parser.add_argument("--output", type=str, default="export", help="directory; the model goes to OUTPUT/1")
 
 
+def _add_agreement(parser: ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=1, help="of the phrasebook that the model was trained on")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
 _COMMANDS = {
     "main": Command(
         run_main,
@@ -193,6 +206,9 @@ _COMMANDS = {
     "train": Command(run_train, (_add_corpus, _add_architecture, _add_training), "train one model", preset="tiny"),
     "evaluate": Command(
         run_evaluate, (_add_model, _add_corpus, _add_test_set, _add_search), "BLEU and chrF of a model"
+    ),
+    "agreement": Command(
+        run_agreement, (_add_model, _add_agreement), "how often an en-fr model prefers the right gender and number"
     ),
     "translate": Command(run_translate, (_add_model, _add_search), "translate lines from stdin to stdout"),
     "export": Command(
