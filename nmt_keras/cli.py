@@ -19,6 +19,7 @@ from nmt_keras.commands import (
     run_evaluate,
     run_export,
     run_main,
+    run_phrasebook,
     run_prepare,
     run_train,
     run_translate,
@@ -195,6 +196,12 @@ def _add_agreement(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def _add_phrasebook(parser: ArgumentParser) -> None:
+    parser.add_argument("--size", type=int, default=40_000, help="pairs to train on")
+    parser.add_argument("--seed", type=int, default=1, help="of the sentences")
+    parser.add_argument("--output", type=str, required=True, help="directory, new or empty")
+
+
 _COMMANDS = {
     "main": Command(
         run_main,
@@ -216,4 +223,5 @@ _COMMANDS = {
         (_add_model, _add_export, _add_search),
         "write a SavedModel that takes and gives raw strings",
     ),
+    "phrasebook": Command(run_phrasebook, (_add_phrasebook,), "write the phrasebook as plain files"),
 }

@@ -207,3 +207,13 @@ def run_export(options: Namespace) -> None:
 
     loaded, search = _load_model(options)
     print(export_savedmodel(loaded, Path(options.output), search))
+
+
+def run_phrasebook(options: Namespace) -> None:
+    from nmt_keras.data.phrasebook import NOTICE, write_phrasebook
+
+    if options.size < 1:
+        raise ConfigError(f"--size must be at least 1. Received: --size {options.size}.")
+    sizes = write_phrasebook(Path(options.output).expanduser(), options.size, options.seed)
+    print(NOTICE, file=sys.stderr)
+    print(f"{options.output}: pairs in " + ", ".join(f"{split} {pairs:,}" for split, pairs in sizes.items()))
