@@ -14,7 +14,16 @@ from importlib import resources
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from nmt_keras.commands import run_evaluate, run_export, run_main, run_prepare, run_train, run_translate
+from nmt_keras.commands import (
+    run_agreement,
+    run_evaluate,
+    run_export,
+    run_main,
+    run_phrasebook,
+    run_prepare,
+    run_train,
+    run_translate,
+)
 from nmt_keras.config import ARCHITECTURES, SECTIONS, Backend
 from nmt_keras.errors import ConfigError, UserError
 
@@ -202,6 +211,17 @@ def _add_export(parser: ArgumentParser) -> None:
     parser.add_argument("--output", type=str, default="export", help="directory; the model goes to OUTPUT/1")
 
 
+def _add_agreement(parser: ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=1, help="of the phrasebook that the model was trained on")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_phrasebook(parser: ArgumentParser) -> None:
+    parser.add_argument("--size", type=int, default=40_000, help="pairs to train on")
+    parser.add_argument("--seed", type=int, default=1, help="of the sentences")
+    parser.add_argument("--output", type=str, required=True, help="directory, new or empty")
+
+
 _COMMANDS = {
     "main": Command(
         run_main,
@@ -217,10 +237,14 @@ _COMMANDS = {
     "evaluate": Command(
         run_evaluate, (_add_model, _add_corpus, _add_test_set, _add_search), "BLEU and chrF of a model"
     ),
+    "agreement": Command(
+        run_agreement, (_add_model, _add_agreement), "how often an en-fr model prefers the right gender and number"
+    ),
     "translate": Command(run_translate, (_add_model, _add_search), "translate lines from stdin to stdout"),
     "export": Command(
         run_export,
         (_add_model, _add_export, _add_search),
         "write a SavedModel that takes and gives raw strings",
     ),
+    "phrasebook": Command(run_phrasebook, (_add_phrasebook,), "write the phrasebook as plain files"),
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import Namespace
 
 from nmt_keras.config import ARCHITECTURES, SECTIONS, Preset, SearchConfig
-from nmt_keras.errors import ConfigError, CorpusError, UserError
+from nmt_keras.errors import ConfigError, CorpusError, ModelError, UserError
 
 if TYPE_CHECKING:
     from nmt_keras.data.parallel_text import Corpus, ParallelText
@@ -157,6 +157,33 @@ def _test_set(options: Namespace) -> "tuple[ParallelText, str | None, str | None
     return text, None, None
 
 
+def run_agreement(options: Namespace) -> None:
+    from nmt_keras.analysis.agreement import agreement_accuracy
+    from nmt_keras.data.phrasebook import NOTICE, agreement_pairs
+    from nmt_keras.decoding.translator import Scorer
+    from nmt_keras.models.directory import load_model
+    from nmt_keras.tracking.registry import resolve
+
+    loaded = load_model(resolve(options.model))
+    languages = f"{loaded.description.source_language}-{loaded.description.target_language}"
+    if languages != "en-fr":
+        raise ModelError(
+            f"Agreement is measured on the phrasebook, with a model that translates en-fr. "
+            f"Received: --model {options.model}, which translates {languages}."
+        )
+    print(NOTICE, file=sys.stderr)
+    agreement = agreement_accuracy(Scorer(loaded.model, loaded.tokenizer), agreement_pairs(options.seed))
+    if options.json:
+        print(json.dumps({"seed": options.seed} | agreement.as_json()))
+        return
+    rows = {f"{first}-{last} words": row for (first, last), row in agreement.by_distance.items()}
+    for name, row in (rows | {"all": agreement.total}).items():
+        print(
+            f"{name:>11}: {row.correct:4d} of {row.pairs:4d} right, {row.accuracy:6.1%} "
+            f"(95% interval {row.low:.1%} to {row.high:.1%})"
+        )
+
+
 def run_translate(options: Namespace) -> None:
     from nmt_keras.evaluation import translate
 
@@ -182,3 +209,13 @@ def run_export(options: Namespace) -> None:
 
     loaded, search = _load_model(options)
     print(export_savedmodel(loaded, Path(options.output), search))
+
+
+def run_phrasebook(options: Namespace) -> None:
+    from nmt_keras.data.phrasebook import NOTICE, write_phrasebook
+
+    if options.size < 1:
+        raise ConfigError(f"--size must be at least 1. Received: --size {options.size}.")
+    sizes = write_phrasebook(Path(options.output).expanduser(), options.size, options.seed)
+    print(NOTICE, file=sys.stderr)
+    print(f"{options.output}: pairs in " + ", ".join(f"{split} {pairs:,}" for split, pairs in sizes.items()))

@@ -1,5 +1,6 @@
 """The joint SentencePiece vocabulary: training, and text <-> ids by the TensorFlow Text op."""
 
+import functools
 import hashlib
 import io
 import unicodedata
@@ -103,7 +104,9 @@ class Tokenizer(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
     def encode(self, texts: Any) -> Any:
         """Sentences (B,) string -> ids, a ragged (B, None) int32 tensor. Each row ends with EOS."""
-        ids = self._pieces().tokenize(tf_text.normalize_utf8(texts, "NFC"))
+        # SentencePiece folds runs of spaces, but not of the sign that it writes for them.
+        spaced = tf.strings.regex_replace(tf_text.normalize_utf8(texts, "NFC"), _SPACE_SIGN, " ")
+        ids = self._pieces().tokenize(spaced)
         return tf.concat([ids, tf.fill((tf.shape(texts)[0], 1), EOS_ID)], axis=1)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32)])
@@ -123,3 +126,20 @@ class Tokenizer(tf.Module):
     def decode_all(self, ids: np.ndarray) -> list[str]:
         """Ids (B, L) int32 -> B sentences."""
         return [text.decode() for text in self.decode(ids).numpy()]
+
+    @functools.cached_property
+    def _begins_word(self) -> np.ndarray:
+        """(V,) bool: whether the piece begins with a space."""
+        pieces = sentencepiece.SentencePieceProcessor(model_proto=self.proto)
+        return np.array([pieces.id_to_piece(i).startswith(_SPACE_SIGN) for i in range(self.vocabulary_size)])
+
+    def word_indices(self, ids: np.ndarray) -> np.ndarray:
+        """The word that each token is a part of: an index into `normalize(text).split(" ")`.
+
+        Args:
+            ids: (L,) or (B, L) int32, as `encode` gives them; padding may follow.
+
+        Returns:
+            The same shape, int64; -1 at special tokens.
+        """
+        return np.where(ids > EOS_ID, np.cumsum(self._begins_word[ids], axis=-1) - 1, -1)

@@ -21,6 +21,7 @@ NORMALIZED = {
     "trailing  ": "trailing",
     "doubled  and   tripled": "doubled and tripled",
     "a\N{LOWER ONE EIGHTH BLOCK}b": "a b",
+    "a\N{LOWER ONE EIGHTH BLOCK} \N{LOWER ONE EIGHTH BLOCK}b": "a b",
     "\N{LOWER ONE EIGHTH BLOCK}\N{LOWER ONE EIGHTH BLOCK}a\N{LOWER ONE EIGHTH BLOCK}": "a",
     "\N{LOWER ONE EIGHTH BLOCK}": "",
     "e\N{COMBINING ACUTE ACCENT}te\N{COMBINING ACUTE ACCENT}": "\xe9t\xe9",
@@ -107,6 +108,31 @@ def test_ids_are_sentencepiece_s_own(tokenizer: Tokenizer) -> None:
         assert ids.tolist() == [*pieces.encode(text), EOS_ID]
     assert tokenizer.vocabulary_size == pieces.get_piece_size()
     assert len(tokenizer.encode_all(texts)[0]) < len(texts[0]) + 1  # pieces longer than a sign
+
+
+def test_word_indices_group_the_tokens_of_each_word(tokenizer: Tokenizer) -> None:
+    """Decoded on their own, the tokens of a word spell the word."""
+    texts = [*NORMALIZED, *UNCHANGED, "zéro  un 👍 Ё", "one two three"]
+    most = 0
+    for text, ids in zip(texts, tokenizer.encode_all(texts), strict=True):
+        words = tokenizer.word_indices(ids)
+        expected = NORMALIZED.get(text, normalize(text)).split(" ") if normalize(text) else []
+        assert [index for index, token in zip(words, ids, strict=True) if token == EOS_ID] == [-1]
+        assert sorted(set(words.tolist()) - {-1}) == list(range(len(expected)))
+        assert [tokenizer.decode_all(ids[None, words == index])[0] for index in range(len(expected))] == expected
+        most = max(most, np.bincount(words + 1)[1:].max(initial=0))
+    assert most > 100  # a word of many tokens
+
+
+def test_word_indices_of_a_padded_batch(tokenizer: Tokenizer) -> None:
+    long, short, empty = tokenizer.encode_all(["zéro 👍 un", "two", ""])
+    batch = np.full((3, len(long) + 2), PAD_ID, "int32")
+    for row, ids in zip(batch, (long, short, empty), strict=True):
+        row[: len(ids)] = ids
+    words = tokenizer.word_indices(batch)
+    for row, ids in zip(words, (long, short, empty), strict=True):
+        assert row.tolist() == tokenizer.word_indices(ids).tolist() + [-1] * (batch.shape[1] - len(ids))
+    assert words.max(axis=1).tolist() == [2, 0, -1]
 
 
 def test_special_ids(tokenizer: Tokenizer) -> None:
