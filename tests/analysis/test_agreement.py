@@ -92,7 +92,7 @@ def log_prob(model: Any, source: np.ndarray, target: np.ndarray) -> float:
     )
 
 
-SIZES = RecurrentConfig(1, embedding_dim=8, hidden_dim=8, dropout_rate=0.0)
+SIZES = RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=8, dropout_rate=0.0)
 
 
 def test_right_and_wrong_by_the_model_s_own_logits(build: Any, tokenizer: Any) -> None:
