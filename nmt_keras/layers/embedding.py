@@ -12,6 +12,9 @@ Tensor = Any
 class TiedEmbedding(keras.layers.Layer):
     """Embedding E (V, d), scaled by sqrt(d) on the way in; logits x E^T + b on the way out.
 
+    E is drawn with variance 0.5625 / d: logits of a normalized x have variance 0.5625, which costs 0.28 nats over the
+    uniform distribution, so that a new model's loss lies within 5% of ln V.
+
     Args:
         vocabulary_size: V.
         model_dim: d.
@@ -30,7 +33,7 @@ class TiedEmbedding(keras.layers.Layer):
         self.embeddings = self.add_weight(
             name="embeddings",
             shape=(self.vocabulary_size, self.model_dim),
-            initializer=keras.initializers.RandomNormal(stddev=self.model_dim**-0.5),
+            initializer=keras.initializers.RandomNormal(stddev=0.75 * self.model_dim**-0.5),
         )
         if self.projects:
             self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
