@@ -252,7 +252,7 @@ def run_align(options: Namespace) -> None:
             chosen.rows,
             chosen.columns,
             *AXES[options.kind],
-            weight_label=f"attention weight ({which})",
+            title=f"{options.kind}: {which}",
             path=path,
         )
     print(f"{path}: {options.source} -> {target}")

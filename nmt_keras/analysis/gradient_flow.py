@@ -1,4 +1,4 @@
-"""How much of the loss's gradient reaches each encoder state, by its distance from the state that was computed last."""
+"""How much of the loss's gradient reaches each encoder state, by its distance to the last position read."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -71,8 +71,8 @@ def untrained(loaded: LoadedModel, seed: int) -> TranslationModel:
 def gradient_flow(model: TranslationModel, inputs: dict[str, np.ndarray], target_out_ids: np.ndarray) -> GradientFlow:
     """The norms of `state_gradients`, by distance.
 
-    The distance of a state is the number of steps from it to the last one: S - 1 - t at source position t. An encoder
-    that reads backward computes position 0 last, so there it is t.
+    The distance of a state is the number of positions from its own to the last one read: S - 1 - t at source position
+    t. A recurrence that goes backward reads position 0 last, so there it is t.
 
     Args:
         model: any architecture.
@@ -99,7 +99,7 @@ def state_gradients(
 
     Returns:
         Losses (B,) in nats; and for each kind of state that the encoder lets watch, gradients (B, S, d) in the order
-        in which it computes the states.
+        of reading.
 
     Raises:
         ConfigError: the backend is not TensorFlow, whose tape takes the gradients.

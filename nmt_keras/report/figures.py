@@ -114,7 +114,7 @@ def attention_map(
     columns: Sequence[str],
     row_label: str,
     column_label: str,
-    weight_label: str,
+    title: str,
     path: Path,
 ) -> Path:
     """Attention weights as a heat map, one cell for each pair of tokens.
@@ -125,13 +125,13 @@ def attention_map(
         columns: what is attended to.
         row_label: what the rows are.
         column_label: what the columns are.
-        weight_label: what the weights are.
+        title: which weights these are.
         path: of the file to write.
 
     Returns:
         the path.
     """
-    figure = _figure(width=0.36 * len(columns) + 2.4, height=0.3 * len(rows) + 1.6)
+    figure = _figure(width=0.36 * len(columns) + 3, height=0.3 * len(rows) + 2)
     panel = figure.subplots()
     image = panel.imshow(weights, cmap="Blues", vmin=0, aspect="auto")
     panel.set_xticks(range(len(columns)), columns, rotation=60, ha="left", rotation_mode="anchor", parse_math=False)
@@ -142,7 +142,8 @@ def attention_map(
     panel.set_xlabel(column_label)
     panel.tick_params(length=0)
     panel.spines[:].set_visible(False)
-    figure.colorbar(image, label=weight_label)
+    figure.colorbar(image, label="attention weight")
+    figure.suptitle(title, fontsize="medium")
     return _save(figure, path)
 
 
@@ -169,7 +170,7 @@ def gradient_norms(norms_by_model: Mapping[str, Mapping[str, "np.ndarray"]], pat
                 linewidth=1.8,
             )
         panel.set_title(title)
-        panel.set_xlabel("Distance to the state computed last")
+        panel.set_xlabel("Distance to the last position read (tokens)")
         panel.set_yscale("log")
         panel.xaxis.get_major_locator().set_params(integer=True)
         _tidy(panel)
