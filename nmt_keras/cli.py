@@ -18,6 +18,7 @@ from nmt_keras.commands import (
     run_agreement,
     run_align,
     run_alignment_error,
+    run_describe,
     run_evaluate,
     run_export,
     run_gradient_flow,
@@ -253,6 +254,10 @@ def _add_gradient_flow(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the untrained model's weights")
 
 
+def _add_describe(parser: ArgumentParser) -> None:
+    parser.add_argument("--length", type=int, default=25, help="source and target tokens that the arithmetic is for")
+
+
 def _add_phrasebook(parser: ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=40_000, help="pairs to train on")
     parser.add_argument("--seed", type=int, default=1, help="of the sentences")
@@ -266,6 +271,13 @@ _COMMANDS = {
         "train several architectures, compare them, register and serve the best",
         preset="quick",
         architectures="rnn,transformer",
+    ),
+    "describe": Command(
+        run_describe,
+        (_add_describe, _add_json),
+        "layers, parameters and arithmetic of a model",
+        preset="tiny",
+        architectures="transformer",
     ),
     "prepare": Command(run_prepare, (_add_corpus,), "read a corpus and report what is odd about it"),
     "train": Command(

@@ -67,6 +67,36 @@ def run_prepare(options: Namespace) -> None:
     print(render(audit(_load_corpus(options))))
 
 
+def run_describe(options: Namespace) -> None:
+    preset = _preset(options, [options.architecture])
+    from nmt_keras.analysis.structure import structure
+    from nmt_keras.models.factory import build_model
+
+    if options.length < 1:
+        raise ConfigError(f"--length must be at least 1. Received: --length {options.length}.")
+    sizes = preset.architectures[options.architecture]
+    described = structure(build_model(sizes, preset.vocabulary.size), options.length, options.length)
+    if options.json:
+        given = {
+            "architecture": options.architecture,
+            "sizes": asdict(sizes),
+            "vocabulary_size": preset.vocabulary.size,
+        }
+        print(json.dumps(given | described.as_json()))
+        return
+    print(f"{options.architecture}: " + ", ".join(f"{name} {value}" for name, value in asdict(sizes).items()))
+    for layer in described.layers:
+        shape = "" if layer.output_shape is None else str(layer.output_shape)
+        print(f"{layer.name:<20} {shape:<18} {layer.parameters:>13,}")
+    print(
+        f"parameters: {described.parameters:,}, of which {described.parameters_outside_embeddings:,} outside embeddings "
+        f"and output projection\n"
+        f"multiply-adds, {options.length} source and target tokens: encoder {described.encoder_multiply_adds:,}, "
+        f"decoder {described.decoder_multiply_adds:,} for each target token; in all "
+        f"{described.multiply_adds_per_target_token:,.0f} for each target token (2 FLOP each)"
+    )
+
+
 def run_train(options: Namespace) -> None:
     preset = _preset(options, [options.architecture])
     corpus = _load_corpus(options)
