@@ -15,6 +15,7 @@ from nmt_keras.errors import ConfigError, CorpusError, ModelError, UserError
 
 if TYPE_CHECKING:
     from nmt_keras.data.parallel_text import Corpus, ParallelText
+    from nmt_keras.experiment import Outcome
     from nmt_keras.models.directory import LoadedModel
     from nmt_keras.training.settings import TrainingSettings
 
@@ -43,7 +44,7 @@ def _preset(options: Namespace, architectures: Sequence[str]) -> Preset:
     return Preset({name: made.pop(name) for name in architectures}, **made)
 
 
-def _settings(options: Namespace, preset: Preset, architecture: str) -> "TrainingSettings":
+def _settings(options: Namespace, preset: Preset, architecture: str, seed: int) -> "TrainingSettings":
     from nmt_keras.tracking.registry import resolve
     from nmt_keras.training.settings import TrainingSettings
 
@@ -53,7 +54,7 @@ def _settings(options: Namespace, preset: Preset, architecture: str) -> "Trainin
         vocabulary=preset.vocabulary,
         training=preset.training,
         search=preset.search,
-        seed=options.seed,
+        seed=seed,
         devices=options.devices,
         max_minutes=options.max_minutes,
         init_from=resolve(options.init_from) if options.init_from else None,
@@ -76,28 +77,26 @@ def run_train(options: Namespace) -> None:
         f"outputs/{Path(options.corpus).name}-{options.source_language}-{options.target_language}-"
         f"{options.architecture}-{options.preset}-seed{options.seed}"
     )
-    summary = tracked_training(corpus, _settings(options, preset, options.architecture), Path(output))
+    summary = tracked_training(corpus, _settings(options, preset, options.architecture, options.seed), Path(output))
     print(
         f"{output}: valid BLEU {summary.valid_bleu:.2f}, {summary.epochs} epochs, {summary.parameters:,} parameters, "
         f"{summary.tokens_per_second:,.0f} target tokens/s"
     )
 
 
-def run_main(options: Namespace) -> None:
-    preset = _preset(options, options.architectures.split(","))
-    corpus = _load_corpus(options)
-    from nmt_keras.experiment import run_experiment, translate_standalone
-    from nmt_keras.report.summary import print_listed, print_table
+def run_main(options: Namespace) -> int:
+    corpus, outcome = _experiment(options, "main", [options.seed])
+    from nmt_keras.comparison import rows
+    from nmt_keras.experiment import translate_standalone
+    from nmt_keras.report.summary import print_by_length, print_listed, print_scores
 
-    directory = Path(options.output or f"outputs/main-{datetime.now():%Y%m%d-%H%M%S}")
-    trainings = [_settings(options, preset, architecture) for architecture in preset.architectures]
-    outcome = run_experiment(corpus, trainings, directory)
     if corpus.listed:
         print("\nThe exported model, loaded by a new process without nmt_keras, translates sentences it never saw:")
         saved_model = outcome.models[outcome.best].saved_model
         print_listed(corpus.listed, translate_standalone(saved_model, list(corpus.listed)))
-    print()
-    print_table(outcome.rows(), f"{corpus.name}, {corpus.source_language}-{corpus.target_language}, split test")
+    table = rows(outcome.models)
+    print_scores(table, f"{corpus.name}, {corpus.source_language}-{corpus.target_language}")
+    print_by_length(table)
     name = outcome.registered_name
     print(f"\nRegistered {outcome.best} as {name} version {outcome.version}: {', '.join(outcome.aliases)}.")
     if corpus.notice:
@@ -108,6 +107,47 @@ def run_main(options: Namespace) -> None:
   echo "I am eating." | nmt-keras translate --model models:/{name}@candidate
   mlflow models serve -m models:/{name}@candidate --env-manager local --port 5001"""
     )
+    return _failed(outcome)
+
+
+def run_compare(options: Namespace) -> int:
+    try:
+        seeds = sorted({int(seed) for seed in options.seeds.split(",")})
+    except ValueError:
+        raise ConfigError(f"--seeds must be whole numbers with commas. Received: {options.seeds!r}.") from None
+    corpus, outcome = _experiment(options, "comparison", seeds)
+    from nmt_keras.comparison import compare_architectures, rows
+    from nmt_keras.report.summary import print_by_length, print_comparisons, print_scores
+
+    table = rows(outcome.models)
+    print_scores(table, f"{corpus.name}, {corpus.source_language}-{corpus.target_language}, seeds {options.seeds}")
+    print_by_length(table)
+    if len(table) > 1:
+        for split in table[0].bleu:
+            print_comparisons(compare_architectures(outcome.models, corpus, split), split)
+    return _failed(outcome)
+
+
+def _experiment(options: Namespace, kind: str, seeds: Sequence[int]) -> "tuple[Corpus, Outcome]":
+    """Trains, evaluates and registers what the options ask for."""
+    preset = _preset(options, options.architectures.split(","))
+    corpus = _load_corpus(options)
+    from nmt_keras.experiment import run_experiment
+
+    directory = Path(options.output or f"outputs/{kind}-{datetime.now():%Y%m%d-%H%M%S}")
+    trainings = [
+        _settings(options, preset, architecture, seed) for seed in seeds for architecture in preset.architectures
+    ]
+    if budget := options.get("budget"):
+        trainings = [settings.within(budget) for settings in trainings]
+    return corpus, run_experiment(corpus, trainings, directory)
+
+
+def _failed(outcome: "Outcome") -> int:
+    """The exit code; what failed is told last, so that it is not overlooked."""
+    for name, why in outcome.failures.items():
+        print(f"{name} failed: {why}", file=sys.stderr)
+    return 1 if outcome.failures else 0
 
 
 def _load_model(options: Namespace) -> "tuple[LoadedModel, SearchConfig]":

@@ -31,6 +31,7 @@ ORDER = [
     "report",
     "evaluation",
     "experiment",
+    "comparison",
     "commands",
     "cli",
     "",  # the package itself, with the public names

@@ -3,6 +3,7 @@
 import functools
 from dataclasses import dataclass
 
+from nmt_keras.data.parallel_text import AgreementPair
 from nmt_keras.data.phrasebook.clause_grammar import draw_clause, draw_relative, note, relative_subject
 from nmt_keras.data.phrasebook.clauses import Clause
 from nmt_keras.data.phrasebook.french import agree
@@ -17,23 +18,6 @@ from nmt_keras.data.phrasebook.words import Draft, Draw, Phrase, Word, words
 LONGEST_DISTANCE = 40
 PAIRS_PER_DISTANCE = 10
 SUBJECTS = ("person", "animal", "clothes", "text", "thing", "vehicle", "furniture")
-
-
-@dataclass(frozen=True)
-class AgreementPair:
-    """A sentence, its translation, and the translation with one word in the wrong gender or number.
-
-    Args:
-        source: the English sentence.
-        target: the right French sentence.
-        wrong_target: the same, but for the adjective or participle that does not agree with the subject.
-        distance: words of the English relative clause between the subject and its verb.
-    """
-
-    source: str
-    target: str
-    wrong_target: str
-    distance: int
 
 
 @dataclass(frozen=True)
