@@ -7,7 +7,7 @@ from nmt_keras.data.parallel_text import AgreementPair
 from nmt_keras.data.phrasebook.clause_grammar import draw_clause, draw_relative, note, relative_subject
 from nmt_keras.data.phrasebook.clauses import Clause
 from nmt_keras.data.phrasebook.french import agree
-from nmt_keras.data.phrasebook.lexicon import adjectives_of, nouns_of, verb, verbs_of
+from nmt_keras.data.phrasebook.lexicon import nouns_of, predicates_of, verb, verbs_of
 from nmt_keras.data.phrasebook.listed import LISTED_SENTENCES
 from nmt_keras.data.phrasebook.nominals import draw_noun
 from nmt_keras.data.phrasebook.noun_phrases import NounPhrase
@@ -148,7 +148,7 @@ def _predicate(draft: Draft, subject: NounPhrase) -> tuple[Phrase, Phrase]:
         )
         note(draft, clause)
     else:
-        choices = [item for item in adjectives_of(subject.classes) if item.forms[0] != item.forms[1]]
+        choices = [item for item in predicates_of(subject.classes) if item.forms[0] != item.forms[1]]
         chosen_adjective = draw.choice(choices)
         clause = Clause(subject.without_words(), verb("be", "be"), "present", link)
         right = chosen_adjective.form(feminine, plural)
