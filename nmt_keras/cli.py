@@ -16,9 +16,12 @@ from jsonargparse import ArgumentParser, Namespace
 
 from nmt_keras.commands import (
     run_agreement,
+    run_align,
+    run_alignment_error,
     run_compare,
     run_evaluate,
     run_export,
+    run_gradient_flow,
     run_main,
     run_phrasebook,
     run_prepare,
@@ -218,6 +221,9 @@ def _add_test_set(parser: ArgumentParser) -> None:
     parser.add_argument("--split", type=str, default="test", help="of the corpus")
     parser.add_argument("--source-file", type=str | None, default=None, help="instead of a corpus")
     parser.add_argument("--reference-file", type=str | None, default=None, help="instead of a corpus")
+
+
+def _add_json(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -225,9 +231,40 @@ def _add_export(parser: ArgumentParser) -> None:
     parser.add_argument("--output", type=str, default="export", help="directory; the model goes to OUTPUT/1")
 
 
-def _add_agreement(parser: ArgumentParser) -> None:
+def _add_phrasebook_seed(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the phrasebook that the model was trained on")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_alignment_error(parser: ArgumentParser) -> None:
+    parser.add_argument("--split", type=str, default="test", help="of the phrasebook")
+
+
+def _add_figure(parser: ArgumentParser) -> None:
+    parser.add_argument("--output", type=str, required=True, help="FILE.png or .svg: a figure; FILE.json: all numbers")
+
+
+def _add_align(parser: ArgumentParser) -> None:
+    parser.add_argument("--source", type=str, required=True, help="a sentence")
+    parser.add_argument("--target", type=str | None, default=None, help="its translation; by default the model's own")
+    parser.add_argument("--words", action="store_true", help="merge the tokens of each word")
+    parser.add_argument(
+        "--kind",
+        type=str,
+        default="cross",
+        help="of attention in the figure: cross and, of a Transformer, encoder_self or decoder_self",
+    )
+    parser.add_argument("--layer", type=int | None, default=None, help="in the figure, from 0; by default their mean")
+    parser.add_argument("--head", type=int | None, default=None, help="in the figure, from 0; by default their mean")
+
+
+def _add_gradient_flow(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--length",
+        type=int | None,
+        default=None,
+        help="tokens of the sources, EOS included; by default what most of them have",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the untrained model's weights")
 
 
 def _add_phrasebook(parser: ArgumentParser) -> None:
@@ -260,10 +297,23 @@ _COMMANDS = {
         architectures="transformer",
     ),
     "evaluate": Command(
-        run_evaluate, (_add_model, _add_corpus, _add_test_set, _add_search), "BLEU and chrF of a model"
+        run_evaluate, (_add_model, _add_corpus, _add_test_set, _add_json, _add_search), "BLEU and chrF of a model"
     ),
     "agreement": Command(
-        run_agreement, (_add_model, _add_agreement), "how often an en-fr model prefers the right gender and number"
+        run_agreement,
+        (_add_model, _add_phrasebook_seed, _add_json),
+        "how often an en-fr model prefers the right gender and number",
+    ),
+    "align": Command(run_align, (_add_model, _add_align, _add_figure), "what a model attends to in a sentence pair"),
+    "alignment-error": Command(
+        run_alignment_error,
+        (_add_model, _add_alignment_error, _add_phrasebook_seed, _add_json),
+        "how far an en-fr model's attention is from the phrasebook's word links",
+    ),
+    "gradient-flow": Command(
+        run_gradient_flow,
+        (_add_model, _add_corpus, _add_test_set, _add_gradient_flow, _add_figure),
+        "how much of the loss's gradient reaches each encoder state, before and after training",
     ),
     "translate": Command(run_translate, (_add_model, _add_search), "translate lines from stdin to stdout"),
     "export": Command(

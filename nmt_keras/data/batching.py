@@ -17,6 +17,11 @@ class BatchShape:
     length: int
 
 
+def rounded_up(length: int) -> int:
+    """The next multiple of 8: padded to such lengths, batches come in few shapes to compile."""
+    return -(-length // 8) * 8
+
+
 def ladder(lengths: np.ndarray, batch_tokens: int, num_shapes: int, row_multiple: int = 1) -> list[BatchShape]:
     """The shapes that waste the least room on padding.
 

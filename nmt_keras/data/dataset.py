@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nmt_keras.data.batching import BatchShape, ladder, plan_epoch
+from nmt_keras.data.batching import BatchShape, ladder, plan_epoch, rounded_up
 from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.errors import CorpusError
 from nmt_keras.special_tokens import BOS_ID, PAD_ID
@@ -76,6 +76,25 @@ class TokenizedText:
         real = target_out_ids != PAD_ID
         inputs = {"source_ids": source_ids, "target_in_ids": target_in_ids}
         return inputs, target_out_ids, real / np.float32(max(real.sum(), 1))
+
+    def batches(self, batch_tokens: int) -> Iterator[tuple[np.ndarray, Batch]]:
+        """All pairs, the longest first, in batches of similar length.
+
+        Args:
+            batch_tokens: token slots of a batch on each side (but there is at least one row).
+
+        Yields:
+            The indices of the pairs, and their `batch`, whose first rows they are.
+        """
+        lengths = self.lengths
+        order = np.argsort(lengths, kind="stable")[::-1]
+        start = 0
+        while start < len(order):
+            length = rounded_up(lengths[order[start]])
+            shape = BatchShape(max(batch_tokens // length, 1), length)
+            members = order[start : start + shape.rows]
+            yield members, self.batch(shape, members)
+            start += shape.rows
 
 
 class TrainingBatches:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nmt_keras.config import SearchConfig
-from nmt_keras.data.batching import BatchShape
+from nmt_keras.data.batching import rounded_up
 from nmt_keras.data.dataset import TokenizedText, pad
 from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.decoding.compilation import compile_inference
@@ -15,18 +15,12 @@ from nmt_keras.decoding.search import beam_search
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.text.tokenizer import Tokenizer
 
-_LENGTH_STEP = 8  # batches are padded to a multiple of this, so that few shapes are compiled
-
 
 class Translation(NamedTuple):
     """A translation and its score: the log-probability divided by the length penalty."""
 
     text: str
     score: float
-
-
-def _rounded_up(length: int) -> int:
-    return -(-length // _LENGTH_STEP) * _LENGTH_STEP
 
 
 class Translator:
@@ -61,7 +55,7 @@ class Translator:
         order = [i for i in np.argsort(lengths, kind="stable")[::-1] if lengths[i] > 1]  # alone, EOS is empty
         for start in range(0, len(order), self.config.batch_size):
             members = order[start : start + self.config.batch_size]
-            batch = pad([source_ids[i] for i in members], (len(members), _rounded_up(lengths[members[0]])))
+            batch = pad([source_ids[i] for i in members], (len(members), rounded_up(lengths[members[0]])))
             ids, scores = self._search(batch)
             texts = self.tokenizer.decode_all(ids[:, 0])
             for member, text, score in zip(members, texts, scores[:, 0], strict=True):
@@ -94,18 +88,10 @@ class Scorer:
     def score(self, text: ParallelText) -> tuple[np.ndarray, np.ndarray]:
         """log p(target | source) of each pair (N,) in nats, and the number of target tokens (N,), EOS included."""
         tokenized = TokenizedText(text, self.tokenizer)
-        lengths = tokenized.lengths
         log_probs = np.zeros(len(text))
-        order = np.argsort(lengths, kind="stable")[::-1]
-        start = 0
-        while start < len(order):
-            length = _rounded_up(lengths[order[start]])
-            shape = BatchShape(max(self.batch_tokens // length, 1), length)
-            members = order[start : start + shape.rows]
-            inputs, target_out_ids, _ = tokenized.batch(shape, members)
+        for members, (inputs, target_out_ids, _) in tokenized.batches(self.batch_tokens):
             scores = self._score(inputs["source_ids"], inputs["target_in_ids"], target_out_ids)
             log_probs[members] = scores.sum(axis=1)[: len(members)]
-            start += shape.rows
         return log_probs, tokenized.target_lengths
 
     def cross_entropy(self, text: ParallelText) -> float:

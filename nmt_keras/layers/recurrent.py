@@ -10,7 +10,7 @@ GRU:      z, r = sigma(W x_t + U h_{t-1} + b);  h_t = z h_{t-1} + (1 - z) g, whe
 Keras' own layers compute them. A state is a list: [h] for RNN and GRU, [h, c] for the LSTM, each (B, H) float.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -22,6 +22,7 @@ from nmt_keras.layers.masks import reverse_sequences
 
 Tensor = Any
 States = list[list[Tensor]]
+Watch = Callable[[str, Tensor], None]
 
 
 def recurrent_layer(config: RecurrentConfig, units: int, name: str) -> keras.layers.Layer:
@@ -34,6 +35,29 @@ def recurrent_layer(config: RecurrentConfig, units: int, name: str) -> keras.lay
             return keras.layers.LSTM(units, **options)
         case "gru":
             return keras.layers.GRU(units, reset_after=config.reset_after, **options)
+
+
+def unrolled(layer: keras.layers.Layer, x: Tensor, mask: Tensor, name: str, watch: Watch) -> list[Tensor]:
+    """What `layer(x, mask=mask)` gives, step by step, with each state shown to `watch`.
+
+    The loop that Keras' layers run is closed to others: no gradient can be taken with respect to a state inside.
+
+    Args:
+        layer: as `recurrent_layer` makes it.
+        x: (B, S, d) float, S known.
+        mask: (B, S) bool, True at real tokens.
+        name: of the layer, before the state's own name.
+        watch: takes the name and the value (B, H) of each state that a step computes.
+    """
+    states = layer.get_initial_state(ops.shape(x)[0])
+    outputs = []
+    for t in range(x.shape[1]):
+        _, new_states = layer.cell(x[:, t], states, training=False)
+        for part, state in zip("hC", new_states, strict=False):
+            watch(f"{name} {part}", state)
+        states = [ops.where(mask[:, t, None], new, old) for new, old in zip(new_states, states, strict=True)]
+        outputs.append(states[0])
+    return [ops.stack(outputs, axis=1), *states]  # (B, S, H), then (B, H) each
 
 
 class RecurrentEncoder(keras.layers.Layer):
@@ -76,14 +100,20 @@ class RecurrentEncoder(keras.layers.Layer):
             for bridge in bridges:
                 bridge.build((None, self.config.hidden_dim))
 
-    def call(self, x: Tensor, mask: Tensor, training: bool | None = None) -> tuple[Tensor, States]:
+    def call(
+        self, x: Tensor, mask: Tensor, training: bool | None = None, watch: Watch | None = None
+    ) -> tuple[Tensor, States]:
         """Embeddings (B, S, E) and mask (B, S) bool -> outputs (B, S, H) and the last state of each layer."""
         states: States = []
         for number, layers in enumerate(self.layers):
             outputs, last = [], []
             for backward, layer in zip(self.backward, layers, strict=True):
                 read = reverse_sequences(x, mask) if backward else x
-                output, *state = layer(read, mask=mask, training=training)  # masked steps carry the state on
+                # Masked steps carry the state on.
+                if watch is None:
+                    output, *state = layer(read, mask=mask, training=training)
+                else:
+                    output, *state = unrolled(layer, read, mask, f"layer {number} {layer.name}", watch)
                 outputs.append(reverse_sequences(output, mask) if backward else output)
                 last.append(state)
             output = self.dropout(ops.concatenate(outputs, axis=-1), training=training)

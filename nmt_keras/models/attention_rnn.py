@@ -9,7 +9,7 @@ from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.masks import padding_mask
 from nmt_keras.layers.recurrent import RecurrentEncoder
 from nmt_keras.layers.recurrent_attention import AttentionDecoder
-from nmt_keras.models.base import Memory, State, Tensor, TranslationModel
+from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
 
 
 class RecurrentAttention(TranslationModel):
@@ -47,10 +47,10 @@ class RecurrentAttention(TranslationModel):
     def vocabulary_layers(self) -> list[keras.layers.Layer]:
         return [self.source_embedding, self.target_embedding, self.output_projection]
 
-    def encode(self, source_ids: Tensor, training: bool | None = None) -> Memory:
+    def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
         mask = padding_mask(source_ids)
         x = self.dropout(self.source_embedding(source_ids), training=training)
-        encoded, states = self.encoder(x, mask, training=training)
+        encoded, states = self.encoder(x, mask, training=training, watch=watch)
         return {"states": states, "keys": self.decoder.attention.keys(encoded), "values": encoded, "mask": mask}
 
     def decode(self, target_in_ids: Tensor, memory: Memory, training: bool | None = None) -> Tensor:

@@ -6,6 +6,7 @@ between calls.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ import keras
 Tensor = Any
 Memory = Any
 State = Any
+Watch = Callable[[str, Tensor], None]
 
 
 class TranslationModel(keras.Model):
@@ -35,8 +37,15 @@ class TranslationModel(keras.Model):
         return self.count_params() - sum(layer.count_params() for layer in self.vocabulary_layers)
 
     @abstractmethod
-    def encode(self, source_ids: Tensor, training: bool | None = None) -> Memory:
-        """Source ids (B, S) int32, PAD after the end -> what the decoder reads; constant while decoding."""
+    def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
+        """What the decoder reads; constant while decoding.
+
+        Args:
+            source_ids: (B, S) int32, PAD after the end.
+            training: apply dropout.
+            watch: is called with the name and the value of each encoder state on the way to the memory: (B, d) for
+                each step of a recurrence, in the order of reading, and (B, S, d) for a Transformer's block.
+        """
 
     @abstractmethod
     def decode(self, target_in_ids: Tensor, memory: Memory, training: bool | None = None) -> Tensor:

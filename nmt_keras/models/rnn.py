@@ -9,7 +9,7 @@ from nmt_keras.config import RecurrentConfig
 from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.masks import padding_mask
 from nmt_keras.layers.recurrent import RecurrentDecoder, RecurrentEncoder
-from nmt_keras.models.base import Memory, State, Tensor, TranslationModel
+from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
 
 
 class RecurrentSeq2Seq(TranslationModel):
@@ -53,9 +53,9 @@ class RecurrentSeq2Seq(TranslationModel):
     def vocabulary_layers(self) -> list[keras.layers.Layer]:
         return [self.source_embedding, self.target_embedding, self.output_projection]
 
-    def encode(self, source_ids: Tensor, training: bool | None = None) -> Memory:
+    def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
         x = self.dropout(self.source_embedding(source_ids), training=training)
-        _, states = self.encoder(x, padding_mask(source_ids), training=training)
+        _, states = self.encoder(x, padding_mask(source_ids), training=training, watch=watch)
         return {"states": states, "context": states[-1][0]}
 
     def decode(self, target_in_ids: Tensor, memory: Memory, training: bool | None = None) -> Tensor:

@@ -11,7 +11,7 @@ from nmt_keras.layers.embedding import TiedEmbedding
 from nmt_keras.layers.masks import causal_mask, padding_mask
 from nmt_keras.layers.positional import LearnedPositions, sinusoidal_encoding
 from nmt_keras.layers.transformer import DecoderBlock, EncoderBlock
-from nmt_keras.models.base import Memory, State, Tensor, TranslationModel
+from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
 
 
 class Transformer(TranslationModel):
@@ -95,11 +95,13 @@ class Transformer(TranslationModel):
     def _embed_target(self, ids: Tensor, training: bool | None) -> Tensor:
         return self._at_positions(self.target_embedding(ids), ops.arange(ops.shape(ids)[1]), training)
 
-    def encode(self, source_ids: Tensor, training: bool | None = None) -> Memory:
+    def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
         mask = padding_mask(source_ids)
         x = self._embed_source(source_ids, training)
-        for block in self.encoder_blocks:
+        for layer, block in enumerate(self.encoder_blocks):
             x = block(x, mask[:, None, None, :], training=training)
+            if watch:
+                watch(f"layer {layer}", x)
         x = self.encoder_norm(x)
         cross = [block.cross_attention.keys_values(x) for block in self.decoder_blocks]
         return {"cross": [{"keys": keys, "values": values} for keys, values in cross], "mask": mask}

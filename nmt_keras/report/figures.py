@@ -1,4 +1,4 @@
-"""The figures of a comparison, as PNG files (or SVG, by the name of the file)."""
+"""The figures of comparisons and analyses, as PNG files (or SVG, by the name of the file)."""
 
 import math
 import os
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nmt_keras.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -104,6 +105,77 @@ def bleu_by_length(rows_by_architecture: Mapping[str, Sequence[Mapping[str, Any]
     panel.margins(y=0.1)
     _tidy(panel)
     _legend(figure, panel)
+    return _save(figure, path)
+
+
+def attention_map(
+    weights: "np.ndarray",
+    rows: Sequence[str],
+    columns: Sequence[str],
+    row_label: str,
+    column_label: str,
+    title: str,
+    path: Path,
+) -> Path:
+    """Attention weights as a heat map, one cell for each pair of tokens.
+
+    Args:
+        weights: (rows, columns) float, from 0 to 1.
+        rows: what attends.
+        columns: what is attended to.
+        row_label: what the rows are.
+        column_label: what the columns are.
+        title: which weights these are.
+        path: of the file to write.
+
+    Returns:
+        the path.
+    """
+    figure = _figure(width=0.36 * len(columns) + 3, height=0.3 * len(rows) + 2)
+    panel = figure.subplots()
+    image = panel.imshow(weights, cmap="Blues", vmin=0, aspect="auto")
+    panel.set_xticks(range(len(columns)), columns, rotation=60, ha="left", rotation_mode="anchor", parse_math=False)
+    panel.set_yticks(range(len(rows)), rows, parse_math=False)
+    panel.xaxis.tick_top()
+    panel.xaxis.set_label_position("top")
+    panel.set_ylabel(row_label)
+    panel.set_xlabel(column_label)
+    panel.tick_params(length=0)
+    panel.spines[:].set_visible(False)
+    figure.colorbar(image, label="attention weight")
+    figure.suptitle(title, fontsize="medium")
+    return _save(figure, path)
+
+
+def gradient_norms(norms_by_model: Mapping[str, Mapping[str, "np.ndarray"]], path: Path) -> Path:
+    """Gradient norms against distance: a panel for each model, in which each kind of encoder state has a line.
+
+    Args:
+        norms_by_model: for each model, by the name of the state, (S,) float; the index is the distance.
+        path: of the file to write.
+
+    Returns:
+        the path.
+    """
+    figure = _figure(width=4.6 * len(norms_by_model) + 1, height=4.4)
+    panels = figure.subplots(1, len(norms_by_model), sharex=True, sharey=True, squeeze=False)[0]
+    for panel, (title, norms_by_state) in zip(panels, norms_by_model.items(), strict=True):
+        for index, (state, norms) in enumerate(norms_by_state.items()):
+            panel.plot(
+                norms,
+                label=state,
+                color=COLOURS[index % len(COLOURS)],
+                marker=MARKERS[index % len(MARKERS)],
+                markersize=5,
+                linewidth=1.8,
+            )
+        panel.set_title(title)
+        panel.set_xlabel("Distance to the last position read (tokens)")
+        panel.set_yscale("log")
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        _tidy(panel)
+    panels[0].set_ylabel("Norm of the loss's gradient")
+    _legend(figure, panels[0])
     return _save(figure, path)
 
 

@@ -128,10 +128,18 @@ class Tokenizer(tf.Module):
         return [text.decode() for text in self.decode(ids).numpy()]
 
     @functools.cached_property
+    def _vocabulary(self) -> list[str]:
+        processor = sentencepiece.SentencePieceProcessor(model_proto=self.proto)
+        return [processor.id_to_piece(i) for i in range(self.vocabulary_size)]
+
+    def pieces(self, ids: np.ndarray) -> list[str]:
+        """The vocabulary's names of tokens (L,): "▁mang", where "▁" is a space, "<0xC3>" of a byte, "</s>" of EOS."""
+        return [self._vocabulary[i] for i in ids]
+
+    @functools.cached_property
     def _begins_word(self) -> np.ndarray:
         """(V,) bool: whether the piece begins with a space."""
-        pieces = sentencepiece.SentencePieceProcessor(model_proto=self.proto)
-        return np.array([pieces.id_to_piece(i).startswith(_SPACE_SIGN) for i in range(self.vocabulary_size)])
+        return np.array([piece.startswith(_SPACE_SIGN) for piece in self._vocabulary])
 
     def word_indices(self, ids: np.ndarray) -> np.ndarray:
         """The word that each token is a part of: an index into `normalize(text).split(" ")`.
