@@ -14,14 +14,17 @@ from importlib import resources
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from nmt_keras.commands import (
+from nmt_keras.analysis_commands import (
     run_agreement,
     run_align,
     run_alignment_error,
     run_describe,
+    run_gradient_flow,
+)
+from nmt_keras.commands import (
+    run_compare,
     run_evaluate,
     run_export,
-    run_gradient_flow,
     run_main,
     run_phrasebook,
     run_prepare,
@@ -39,14 +42,14 @@ class Command:
     """One command of `nmt-keras`.
 
     Args:
-        run: does it, with the parsed options.
+        run: does it, with the parsed options; returns the exit code, or None for 0.
         options: functions that add its options to a parser.
         help: what it does, in a few words.
         preset: the default of --preset; None for a command that trains nothing.
         architectures: the default of --architectures, or of --architecture if it is one.
     """
 
-    run: Callable[[Namespace], None]
+    run: Callable[[Namespace], int | None]
     options: tuple[Callable[[ArgumentParser], None], ...]
     help: str
     preset: str | None = None
@@ -63,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         name, options = _parse(arguments)
         _choose_backend(options)
-        _COMMANDS[name].run(options)
+        code = _COMMANDS[name].run(options) or 0
         sys.stdout.flush()
     except UserError as error:
         print(f"nmt-keras: {error}", file=sys.stderr)
@@ -74,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return 0
+    return code
 
 
 def _hyphenated(argument: str) -> str:
@@ -173,9 +176,22 @@ def _add_backend(parser: ArgumentParser) -> None:
     parser.add_argument("--backend", type=Backend | None, default=None, help="Keras backend")
 
 
+def _add_seed(parser: ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=1, help="of weights, dropout, vocabulary and order")
+
+
+def _add_comparison(parser: ArgumentParser) -> None:
+    parser.add_argument("--seeds", type=str, default="1,2,3", help="each architecture is trained with each of them")
+    parser.add_argument(
+        "--budget",
+        type=str | None,
+        default=None,
+        help="of each training, such as 10min, 2M-tokens or 20epochs (default: what the preset says)",
+    )
+
+
 def _add_training(parser: ArgumentParser) -> None:
     parser.add_argument("--config", action="config", help="YAML file with any of these options")
-    parser.add_argument("--seed", type=int, default=1, help="of weights, dropout, vocabulary and order")
     parser.add_argument("--output", type=str | None, default=None, help="directory; made if it is not there")
     parser.add_argument(
         "--max-minutes",
@@ -267,8 +283,8 @@ def _add_phrasebook(parser: ArgumentParser) -> None:
 _COMMANDS = {
     "main": Command(
         run_main,
-        (_add_corpus, _add_training),
-        "train several architectures, compare them, register and serve the best",
+        (_add_corpus, _add_seed, _add_training),
+        "train two architectures, register and serve the better one",
         preset="quick",
         architectures="rnn,transformer",
     ),
@@ -279,9 +295,20 @@ _COMMANDS = {
         preset="tiny",
         architectures="transformer",
     ),
+    "compare": Command(
+        run_compare,
+        (_add_corpus, _add_comparison, _add_training),
+        "train architectures with several seeds and tell whether they differ",
+        preset="quick",
+        architectures="rnn,lstm,gru,rnn-attention,lstm-attention,gru-attention,transformer",
+    ),
     "prepare": Command(run_prepare, (_add_corpus,), "read a corpus and report what is odd about it"),
     "train": Command(
-        run_train, (_add_corpus, _add_training), "train one model", preset="tiny", architectures="transformer"
+        run_train,
+        (_add_corpus, _add_seed, _add_training),
+        "train one model",
+        preset="tiny",
+        architectures="transformer",
     ),
     "evaluate": Command(
         run_evaluate, (_add_model, _add_corpus, _add_test_set, _add_json, _add_search), "BLEU and chrF of a model"

@@ -32,6 +32,18 @@ class Evaluation:
     translations: Sequence[Translation]
     sentences_per_second: float
 
+    @classmethod
+    def of(cls, text: ParallelText, translations: Sequence[Translation], sentences_per_second: float) -> "Evaluation":
+        """Compares translations of the sources of `text` with its targets."""
+        hypotheses = [translation.text for translation in translations]
+        return cls(
+            bleu(hypotheses, text.targets),
+            chrf(hypotheses, text.targets),
+            by_length(text.sources, hypotheses, text.targets),
+            translations,
+            sentences_per_second,
+        )
+
     @property
     def hypotheses(self) -> list[str]:
         """The translations without their scores."""
@@ -58,12 +70,4 @@ def translate(loaded: LoadedModel, sentences: Sequence[str], search: SearchConfi
 
 def evaluate(loaded: LoadedModel, text: ParallelText, search: SearchConfig) -> Evaluation:
     """Translates the sources of `text` and compares with its targets."""
-    translations, speed = translate(loaded, text.sources, search)
-    hypotheses = [translation.text for translation in translations]
-    return Evaluation(
-        bleu(hypotheses, text.targets),
-        chrf(hypotheses, text.targets),
-        by_length(text.sources, hypotheses, text.targets),
-        translations,
-        speed,
-    )
+    return Evaluation.of(text, *translate(loaded, text.sources, search))

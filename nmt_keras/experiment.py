@@ -9,32 +9,48 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
+
+from nmt_keras.analysis.agreement import Agreement, agreement_accuracy
 from nmt_keras.data.parallel_text import Corpus
+from nmt_keras.decoding.translator import Scorer, Translation
+from nmt_keras.errors import UserError
 from nmt_keras.evaluation import Evaluation, evaluate
-from nmt_keras.models.directory import LoadedModel, load_model
+from nmt_keras.files import read_json, write_json
+from nmt_keras.models.directory import load_model
 from nmt_keras.report.figures import bleu_by_length, training_curves
-from nmt_keras.report.summary import Row
 from nmt_keras.serving import standalone
 from nmt_keras.serving.savedmodel import export_savedmodel
 from nmt_keras.tracking.promotion import promote_candidate
 from nmt_keras.tracking.registry import register
-from nmt_keras.tracking.runs import LoggedModel, Run, start_run
+from nmt_keras.tracking.runs import Run, start_run
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
 from nmt_keras.training.trainer import train
 
 _CONTEXTS = {"train": "training", "valid": "validation"}
-_TEST_SPLITS = ("test", "test_long")
+_TEST_SPLITS = ("test", "test_long", "test_longer")
+_RESULT = "result.json"
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """One architecture's part of an experiment."""
+    """One training's part of an experiment.
 
+    Args:
+        settings: what was trained.
+        summary: what came of it.
+        evaluations: by split.
+        agreement: where the corpus has pairs to measure it with.
+        saved_model: the exported model.
+        model_uri: of the logged model.
+    """
+
+    settings: TrainingSettings
     summary: TrainingSummary
-    evaluations: Mapping[str, Evaluation]  # by split
+    evaluations: Mapping[str, Evaluation]
+    agreement: Agreement | None
     saved_model: Path
-    logged: LoggedModel
-    loaded: LoadedModel
+    model_uri: str
 
 
 @dataclass(frozen=True)
@@ -42,33 +58,20 @@ class Outcome:
     """What an experiment found.
 
     Args:
-        models: by architecture.
-        best: the architecture with the highest validation BLEU.
+        models: by name, the architecture's where there is one seed, else "lstm-seed2".
+        failures: what went wrong with the trainings that are not among them, by name.
+        best: name of the model with the highest validation BLEU.
         registered_name: of the best model in the registry.
         version: of it.
         aliases: that it was given.
     """
 
     models: Mapping[str, TrainedModel]
+    failures: Mapping[str, str]
     best: str
     registered_name: str
     version: int
     aliases: Sequence[str]
-
-    def rows(self) -> list[Row]:
-        """The table of the architectures."""
-        return [
-            Row(
-                name,
-                model.evaluations["test"].bleu.score,
-                model.evaluations["test"].chrf.score,
-                model.evaluations["test_long"].bleu.score if "test_long" in model.evaluations else None,
-                model.summary.parameters,
-                model.summary.tokens_per_second,
-                model.evaluations["test"].sentences_per_second,
-            )
-            for name, model in self.models.items()
-        ]
 
 
 def tracked_training(
@@ -82,28 +85,42 @@ def tracked_training(
 def run_experiment(corpus: Corpus, trainings: Sequence[TrainingSettings], directory: Path) -> Outcome:
     """Trains each architecture, evaluates all, and registers the one that validates best.
 
+    The same call goes on after an interruption: what is finished in `directory` is not done again. A training that
+    fails is reported, and the others go on.
+
     Args:
-        corpus: with "train", "valid", "test", and "test_long" where there is one.
-        trainings: one for each architecture.
-        directory: for the models, the exports and the figures.
+        corpus: with "train", "valid", "test", and "test_long" and "test_longer" where there are such.
+        trainings: one for each architecture and seed.
+        directory: for the models, the exports, the results and the figures.
+
+    Raises:
+        UserError: a mistake in the settings, or every training failed.
     """
+    seeds = {settings.seed for settings in trainings}
+    models: dict[str, TrainedModel] = {}
+    failures: dict[str, str] = {}
     with _run(corpus, "experiment", None) as parent:
         for split in corpus.splits:
             _log_dataset(parent, corpus, split)
-        models = {}
         for settings in trainings:
-            with _run(corpus, settings.architecture, parent) as run:
-                models[settings.architecture] = _train_and_evaluate(
-                    corpus, settings, directory / settings.architecture, run
-                )
+            name = settings.architecture + (f"-seed{settings.seed}" if len(seeds) > 1 else "")
+            try:
+                models[name] = _trained_model(corpus, settings, directory / name, name, parent)
+            except UserError:
+                raise
+            except Exception as error:  # one architecture's failure must not cost the others' hours
+                failures[name] = f"{type(error).__name__}: {error}"
+                print(f"{name} failed: {failures[name]}", file=sys.stderr)
+            keras.backend.clear_session()
+        if not models:
+            raise UserError("Every training failed:\n" + "\n".join(f"{name}: {why}" for name, why in failures.items()))
         _draw(models, directory / "figures", parent)
         best = max(models, key=lambda name: models[name].summary.valid_bleu)
         registered_name = f"nmt-{corpus.source_language}-{corpus.target_language}"
-        version = register(
-            models[best].logged.model_uri, registered_name, {"architecture": best, "corpus": corpus.name}
-        )
+        tags = {"architecture": models[best].settings.architecture, "corpus": corpus.name}
+        version = register(models[best].model_uri, registered_name, tags)
         aliases = promote_candidate(registered_name, version)
-    return Outcome(models, best, registered_name, version, aliases)
+    return Outcome(models, failures, best, registered_name, version, aliases)
 
 
 def translate_standalone(saved_model: Path, sentences: Sequence[str]) -> list[str]:
@@ -151,6 +168,15 @@ def _log_dataset(run: Run, corpus: Corpus, split: str) -> Any:
     )
 
 
+def _trained_model(corpus: Corpus, settings: TrainingSettings, directory: Path, name: str, parent: Run) -> TrainedModel:
+    """Trains and evaluates, or reads what an earlier call left."""
+    if (directory / _RESULT).exists():
+        summary = train(corpus, settings, directory / "model", parent.log_metrics)  # refuses other settings
+        return _restored(corpus, settings, summary, directory)
+    with _run(corpus, name, parent) as run:
+        return _train_and_evaluate(corpus, settings, directory, run)
+
+
 def _train_and_evaluate(corpus: Corpus, settings: TrainingSettings, directory: Path, run: Run) -> TrainedModel:
     summary = _train(corpus, settings, directory / "model", run, began=time.time())
     loaded = load_model(directory / "model")
@@ -172,6 +198,10 @@ def _train_and_evaluate(corpus: Corpus, settings: TrainingSettings, directory: P
     for split, evaluation in evaluations.items():
         metrics |= {f"{split}_bleu": evaluation.bleu.score, f"{split}_chrf": evaluation.chrf.score}
     metrics["test_sentences_per_second"] = evaluations["test"].sentences_per_second
+    agreement = None
+    if corpus.agreement:
+        agreement = agreement_accuracy(Scorer(loaded.model, loaded.tokenizer), corpus.agreement)
+        metrics["agreement_accuracy"] = agreement.total.accuracy
     saved_model = export_savedmodel(loaded, directory / "export")
     logged = run.log_translation_model(
         saved_model,
@@ -186,7 +216,41 @@ def _train_and_evaluate(corpus: Corpus, settings: TrainingSettings, directory: P
             "lineage": " < ".join(loaded.description.lineage),
         },
     )
-    return TrainedModel(summary, evaluations, saved_model, logged, loaded)
+    model = TrainedModel(settings, summary, evaluations, agreement, saved_model, logged.model_uri)
+    _save(model, directory)
+    return model
+
+
+def _save(model: TrainedModel, directory: Path) -> None:
+    write_json(
+        directory / _RESULT,
+        {
+            "evaluations": {
+                split: {
+                    "translations": evaluation.translations,
+                    "sentences_per_second": evaluation.sentences_per_second,
+                }
+                for split, evaluation in model.evaluations.items()
+            },
+            "agreement": model.agreement and model.agreement.as_json(),
+            "saved_model": str(model.saved_model.relative_to(directory)),
+            "model_uri": model.model_uri,
+        },
+    )
+
+
+def _restored(corpus: Corpus, settings: TrainingSettings, summary: TrainingSummary, directory: Path) -> TrainedModel:
+    values = read_json(directory / _RESULT)
+    evaluations = {
+        split: Evaluation.of(
+            corpus.split(split), [Translation(*pair) for pair in kept["translations"]], kept["sentences_per_second"]
+        )
+        for split, kept in values["evaluations"].items()
+    }
+    agreement = values["agreement"] and Agreement.from_json(values["agreement"])
+    return TrainedModel(
+        settings, summary, evaluations, agreement, directory / values["saved_model"], values["model_uri"]
+    )
 
 
 def _draw(models: Mapping[str, TrainedModel], directory: Path, run: Run) -> None:

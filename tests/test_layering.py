@@ -31,7 +31,9 @@ ORDER = [
     "report",
     "evaluation",
     "experiment",
+    "comparison",
     "commands",
+    "analysis_commands",
     "cli",
     "",  # the package itself, with the public names
 ]

@@ -1,15 +1,14 @@
 """Whether a model prefers the right form to a wrong one, by the distance to the word that it agrees with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nmt_keras.data.parallel_text import ParallelText
+from nmt_keras.data.parallel_text import AgreementPair, ParallelText
 
 if TYPE_CHECKING:
-    from nmt_keras.data.phrasebook import AgreementPair
     from nmt_keras.decoding.translator import Scorer
 
 BUCKETS = ((1, 5), (6, 10), (11, 20), (21, 30), (31, 40))
@@ -47,8 +46,15 @@ class Agreement:
         rows = [{"from": first, "to": last} | asdict(row) for (first, last), row in self.by_distance.items()]
         return asdict(self.total) | {"by_distance": rows}
 
+    @classmethod
+    def from_json(cls, figures: Mapping[str, Any]) -> "Agreement":
+        """The agreement that `as_json` turned into `figures`."""
+        rows = {(row["from"], row["to"]): _without(row, "from", "to") for row in figures["by_distance"]}
+        total = Accuracy(**_without(figures, "by_distance"))
+        return cls(total, {bucket: Accuracy(**row) for bucket, row in rows.items()})
 
-def agreement_accuracy(scorer: "Scorer", pairs: Sequence["AgreementPair"]) -> Agreement:
+
+def agreement_accuracy(scorer: "Scorer", pairs: Sequence[AgreementPair]) -> Agreement:
     """Scores the right and the wrong target of each pair by forced decoding (contrastive pairs).
 
         a pair is correct when log p(target | source) > log p(wrong_target | source)
@@ -74,6 +80,10 @@ def agreement_accuracy(scorer: "Scorer", pairs: Sequence["AgreementPair"]) -> Ag
     distances = np.array([pair.distance for pair in pairs])
     rows = {(first, last): correct[(first <= distances) & (distances <= last)] for first, last in BUCKETS}
     return Agreement(_accuracy(correct), {bucket: _accuracy(row) for bucket, row in rows.items() if row.size})
+
+
+def _without(figures: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in figures.items() if name not in names}
 
 
 def _accuracy(correct: np.ndarray) -> Accuracy:

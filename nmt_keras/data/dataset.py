@@ -43,9 +43,14 @@ class TokenizedText:
         return np.array([max(len(s), len(t)) for s, t in zip(self.source_ids, self.target_ids, strict=True)], "int64")
 
     @property
+    def target_lengths(self) -> np.ndarray:
+        """(N,) tokens of each target, EOS included."""
+        return np.array([len(ids) for ids in self.target_ids], "int64")
+
+    @property
     def num_target_tokens(self) -> int:
         """Real target tokens, EOS included."""
-        return sum(map(len, self.target_ids))
+        return int(self.target_lengths.sum())
 
     def drop_long(self, max_length: int) -> int:
         """Removes the pairs with a side of more than `max_length` tokens, and returns their number."""

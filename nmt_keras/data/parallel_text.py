@@ -47,6 +47,23 @@ class ParallelText:
 
 
 @dataclass(frozen=True)
+class AgreementPair:
+    """A sentence, its translation, and the translation with one word in the wrong gender or number.
+
+    Args:
+        source: the sentence to translate.
+        target: the right translation.
+        wrong_target: the same, but for the adjective or participle that does not agree with the subject.
+        distance: words of the source between the subject and its verb.
+    """
+
+    source: str
+    target: str
+    wrong_target: str
+    distance: int
+
+
+@dataclass(frozen=True)
 class Corpus:
     """Named splits of parallel text.
 
@@ -57,6 +74,7 @@ class Corpus:
         splits: at least "train", "valid" and "test".
         notice: what a reader of figures on this corpus must know; empty for ordinary text.
         listed: a few sentences that no split holds, with their translations, to show at the end of a run.
+        agreement: pairs of a right and a wrong translation, to measure long-distance agreement with.
     """
 
     name: str
@@ -65,6 +83,7 @@ class Corpus:
     splits: Mapping[str, ParallelText] = field(repr=False)
     notice: str = ""
     listed: Mapping[str, str] = field(default_factory=dict, repr=False)
+    agreement: Sequence[AgreementPair] = field(default=(), repr=False)
 
     def split(self, name: str) -> ParallelText:
         """The split of that name.

@@ -92,7 +92,7 @@ class Scorer:
         for members, (inputs, target_out_ids, _) in tokenized.batches(self.batch_tokens):
             scores = self._score(inputs["source_ids"], inputs["target_in_ids"], target_out_ids)
             log_probs[members] = scores.sum(axis=1)[: len(members)]
-        return log_probs, np.array([len(ids) for ids in tokenized.target_ids])
+        return log_probs, tokenized.target_lengths
 
     def cross_entropy(self, text: ParallelText) -> float:
         """Mean of -log p over the target tokens, in nats."""

@@ -1,50 +1,101 @@
-"""What the main job prints at its end."""
+"""The tables that an experiment prints, in Markdown."""
 
+import statistics
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+if TYPE_CHECKING:
+    from nmt_keras.metrics.significance import PairedComparison
+
 
 class Row(NamedTuple):
-    """One architecture's line of the table."""
+    """One architecture's line: its figures, one for each seed.
+
+    Args:
+        architecture: name.
+        bleu: by split.
+        chrf: on the split test.
+        bleu_by_length: on the split test, by bucket of source words.
+        agreement: share of the right forms preferred, by bucket of distance; empty where it is not measured.
+        parameters: trainable weights.
+        parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
+        tokens_per_second: target tokens, in training.
+        sentences_per_second: in translation.
+    """
 
     architecture: str
-    bleu: float
-    chrf: float
-    long_bleu: float | None
+    bleu: Mapping[str, Sequence[float]]
+    chrf: Sequence[float]
+    bleu_by_length: Mapping[str, Sequence[float]]
+    agreement: Mapping[str, Sequence[float]]
     parameters: int
-    tokens_per_second: float
-    sentences_per_second: float
+    parameters_outside_embeddings: int
+    tokens_per_second: Sequence[float]
+    sentences_per_second: Sequence[float]
 
 
-def print_table(rows: Sequence[Row], title: str) -> None:
-    """Prints the architectures side by side on stdout."""
-    table = Table(title=title, title_justify="left")
-    for heading in (
-        "architecture",
-        "BLEU",
-        "chrF",
-        "BLEU long",
+def print_scores(rows: Sequence[Row], title: str) -> None:
+    """Prints scores, sizes and speeds of the architectures side by side."""
+    splits = list(rows[0].bleu)
+    headings = [f"BLEU {split}" for split in splits] + [
+        "chrF test",
         "parameters",
+        "outside embeddings",
         "target tokens/s, training",
         "sentences/s, translation",
-    ):
-        table.add_column(heading, justify="left" if heading == "architecture" else "right")
-    for row in rows:
-        table.add_row(
-            row.architecture,
-            f"{row.bleu:.2f}",
-            f"{row.chrf:.2f}",
-            "-" if row.long_bleu is None else f"{row.long_bleu:.2f}",
-            f"{row.parameters:,}",
-            f"{row.tokens_per_second:,.0f}",
-            f"{row.sentences_per_second:,.1f}",
+    ]
+    _print(
+        title,
+        headings,
+        {
+            row.architecture: [
+                *(_mean(row.bleu[split], ".2f") for split in splits),
+                _mean(row.chrf, ".2f"),
+                f"{row.parameters:,}",
+                f"{row.parameters_outside_embeddings:,}",
+                f"{statistics.fmean(row.tokens_per_second):,.0f}",
+                f"{statistics.fmean(row.sentences_per_second):,.1f}",
+            ]
+            for row in rows
+        },
+    )
+
+
+def print_by_length(rows: Sequence[Row]) -> None:
+    """Prints BLEU by source length, and agreement by distance where it is measured."""
+    lengths = list(rows[0].bleu_by_length)
+    _print(
+        "BLEU on test by words of the source",
+        lengths,
+        {row.architecture: [_mean(row.bleu_by_length[bucket], ".1f") for bucket in lengths] for row in rows},
+    )
+    if distances := list(rows[0].agreement):
+        _print(
+            "Right form more probable than a wrong one, by words between subject and verb (chance: 50%)",
+            distances,
+            {row.architecture: [_mean(row.agreement[bucket], ".1%") for bucket in distances] for row in rows},
         )
-    console = Console()
-    # Where the output is no terminal, rich would fold the table to 80 columns.
-    Console(width=max(console.width, 120)).print(table)
+
+
+def print_comparisons(comparisons: Sequence["PairedComparison"], split: str) -> None:
+    """Prints whether each two architectures differ."""
+    _print(
+        f"BLEU on {split}, p-values with Holm's correction",
+        ["difference", "p, bootstrap", "p, randomization", "at the 5% level"],
+        {
+            f"{pair.system} - {pair.other}": [
+                f"{pair.difference:+.2f}",
+                f"{pair.bootstrap_p:.4f}",
+                f"{pair.randomization_p:.4f}",
+                "different" if pair.significant else "no difference",
+            ]
+            for pair in comparisons
+        },
+    )
 
 
 def print_listed(expected: Mapping[str, str], received: Sequence[str]) -> None:
@@ -55,3 +106,21 @@ def print_listed(expected: Mapping[str, str], received: Sequence[str]) -> None:
         note = "" if translation == reference else f"   (expected: {reference})"
         print(f"  {source} -> {translation}{note}")
     print(f"{exact} of {len(expected)} exact")
+
+
+def _mean(figures: Sequence[float], form: str) -> str:
+    """The mean over the seeds, with the standard deviation where there are several."""
+    mean = format(statistics.fmean(figures), form)
+    return f"{mean} ± {format(statistics.stdev(figures), form)}" if len(figures) > 1 else mean
+
+
+def _print(title: str, headings: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> None:
+    table = Table(box=MARKDOWN)
+    table.add_column("", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, cells in rows.items():
+        table.add_row(name, *cells)
+    print(f"\n{title}")
+    # Folded to the width of a terminal it would be no Markdown.
+    Console(width=1000, highlight=False).print(table)

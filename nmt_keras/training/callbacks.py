@@ -59,7 +59,7 @@ class TrainingProgress(keras.callbacks.Callback):
         super().__init__()
         self.batches = batches
         self.steps_per_epoch = batches.steps_per_epoch
-        self.target_lengths = np.array([len(ids) for ids in batches.text.target_ids])
+        self.target_lengths = batches.text.target_lengths
         self.epochs = epochs
         self.deadline = deadline
         self.log_metrics = log_metrics
@@ -231,6 +231,29 @@ class Deadline(keras.callbacks.Callback):
         another = now + (now - self._step_began)
         if another + _VALIDATION_MARGIN * self.validation.seconds > self.deadline:
             print("--max-minutes is nearly over: training stops.", file=sys.stderr)
+            self.model.stop_training = True
+
+
+class TokenBudget(keras.callbacks.Callback):
+    """Stops training when so many real target tokens were trained on, those before a resumption included.
+
+    Args:
+        batches: the training data.
+        tokens: the budget.
+    """
+
+    def __init__(self, batches: TrainingBatches, tokens: int) -> None:
+        super().__init__()
+        self.batches = batches
+        self.tokens = tokens
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        lengths = self.batches.text.target_lengths
+        in_batches = [lengths[rows].sum() for _, rows in self.batches.plan(epoch)]
+        self._seen = epoch * lengths.sum() + np.cumsum(in_batches)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        if self._seen[batch] >= self.tokens:
             self.model.stop_training = True
 
 

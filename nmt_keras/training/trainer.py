@@ -1,7 +1,7 @@
 """One training, from parallel text to a model directory; interrupted, it goes on with the same command."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +15,7 @@ from nmt_keras.config import SearchConfig, TrainingConfig
 from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.cleaning import clean_corpus
 from nmt_keras.data.dataset import TokenizedText, TrainingBatches
-from nmt_keras.data.parallel_text import Corpus
+from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.decoding.translator import Scorer, Translator
 from nmt_keras.errors import ConfigError
 from nmt_keras.metrics.bleu import bleu
@@ -34,6 +34,7 @@ from nmt_keras.training.callbacks import (
     Deadline,
     EpochOrder,
     LogMetrics,
+    TokenBudget,
     TrainingProgress,
     Validation,
 )
@@ -100,22 +101,10 @@ def train(
         print(f"Going on after epoch {state['epochs']} of {directory}.", file=sys.stderr)
 
     deadline = _deadline(settings, began)
-    translator = Translator(averaged, tokenizer, SearchConfig(beam_size=1, batch_size=128))
-    scorer = Scorer(averaged, tokenizer)
-    valid = corpus.split("valid")
-
-    def measure() -> dict[str, float]:
-        model.optimizer.finalize_variable_values(averaged.trainable_variables)
-        hypotheses = [translation.text for translation in translator.translate(valid.sources)]
-        return {
-            "valid_bleu": bleu(hypotheses, valid.targets).score,
-            "valid_loss": scorer.cross_entropy(valid),
-        }
-
     progress = TrainingProgress(batches, config.epochs, deadline, log_metrics)
     progress.training_seconds, progress.training_tokens = state["training_seconds"], state["training_tokens"]
     validation = Validation(
-        measure,
+        _measure(model, averaged, tokenizer, corpus.split("valid")),
         lambda: save_weights(directory, averaged),
         config.validate_every,
         config.patience,
@@ -132,6 +121,8 @@ def train(
     callbacks = [EpochOrder(batches), progress, validation, Checkpoint(save_checkpoint)]
     if deadline is not None:
         callbacks.append(Deadline(deadline, validation))
+    if settings.max_tokens is not None:
+        callbacks.append(TokenBudget(batches, settings.max_tokens))
     with closing(progress):
         model.fit(
             batches.dataset(),
@@ -144,6 +135,21 @@ def train(
     summary = _summary(settings, model, progress, validation.history, dropped)
     run.finish(summary)
     return summary
+
+
+def _measure(
+    model: TranslationModel, averaged: TranslationModel, tokenizer: Tokenizer, valid: ParallelText
+) -> Callable[[], dict[str, float]]:
+    """A function that gives `averaged` the moving average of the weights of `model` and validates it."""
+    translator = Translator(averaged, tokenizer, SearchConfig(beam_size=1, batch_size=128))
+    scorer = Scorer(averaged, tokenizer)
+
+    def measure() -> dict[str, float]:
+        model.optimizer.finalize_variable_values(averaged.trainable_variables)
+        hypotheses = [translation.text for translation in translator.translate(valid.sources)]
+        return {"valid_bleu": bleu(hypotheses, valid.targets).score, "valid_loss": scorer.cross_entropy(valid)}
+
+    return measure
 
 
 def _deadline(settings: TrainingSettings, began: float | None) -> float | None:

@@ -1,6 +1,6 @@
 """The embedded corpus: English sentences and their French translations, written by a grammar."""
 
-from nmt_keras.data.phrasebook.agreement import AgreementPair, agreement_pairs
+from nmt_keras.data.phrasebook.agreement import agreement_pairs
 from nmt_keras.data.phrasebook.corpus_files import write_phrasebook
 from nmt_keras.data.phrasebook.listed import LISTED_SENTENCES
 from nmt_keras.data.phrasebook.pairs import PhrasePair
@@ -9,7 +9,6 @@ from nmt_keras.data.phrasebook.splits import NOTICE, phrasebook_corpus, phrasebo
 __all__ = [
     "LISTED_SENTENCES",
     "NOTICE",
-    "AgreementPair",
     "PhrasePair",
     "agreement_pairs",
     "phrasebook_corpus",

@@ -1,7 +1,7 @@
 """Draws sentences to somebody: the address says how many they are, and whether they are "tu" or "vous"."""
 
 from nmt_keras.data.phrasebook.clause_grammar import draw_clause
-from nmt_keras.data.phrasebook.nominals import draw_name
+from nmt_keras.data.phrasebook.nominals import PEOPLE, draw_name, draw_person
 from nmt_keras.data.phrasebook.noun_phrases import NounPhrase, both
 from nmt_keras.data.phrasebook.words import Draft, Phrase, Word, with_comma, words
 
@@ -14,24 +14,27 @@ def _addressee(draft: Draft) -> tuple[Phrase, NounPhrase]:
     link = draft.links()
     if kind in ("name", "names"):
         called = draw_name(draft)
+        classes: tuple[str, ...] = PEOPLE
         if kind == "names":
-            other = draw_name(draft)
-            called = called if other.head == called.head else both(called, other, draft.links())
+            called = both(called, draw_name(draft), draft.links())
         phrase, plural, feminine = Phrase(called.english, called.french), called.plural, called.feminine
+        head = called.head
     else:
         french = {"sir": "monsieur", "madam": "madame", "children": "les enfants"}[kind]
         phrase = Phrase(words(kind, link), words(french, link))
-        plural, feminine = True, kind == "madam"
+        plural, feminine, head = True, kind == "madam", "you"
+        classes = (*PEOPLE, "child" if kind == "children" else "adult")
     you = draft.links()
     return phrase, NounPhrase(
         [Word("you", (you,))],
         [Word("vous" if plural else "tu", (you,))],
-        "you",
+        head,
         2,
         plural,
         feminine,
         gender_shown=kind != "children",
         polite=kind in ("sir", "madam"),
+        classes=classes,
         link=you,
     )
 
@@ -60,7 +63,7 @@ def draw_command(draft: Draft) -> Phrase:
     clause = draw_clause(draft, you, tenses=("progressive",), frames=COMMAND_FRAMES, brief=True)
     clause.negation = "not" if clause.negation else ""
     if clause.direct is not None and clause.direct.pronoun:
-        clause.direct = draw_name(draft)
+        clause.direct = draw_person(draft, you, False)
     if clause.indirect is not None and clause.indirect.pronoun:
-        clause.indirect = draw_name(draft)
+        clause.indirect = draw_person(draft, you, False)
     return _called(address, Phrase(clause.english_imperative(), clause.french_imperative()))

@@ -2,10 +2,10 @@
 
 from nmt_keras.data.phrasebook.clauses import Clause
 from nmt_keras.data.phrasebook.lexicon import phrases
-from nmt_keras.data.phrasebook.nominals import draw_companion, draw_fixed, draw_place
+from nmt_keras.data.phrasebook.nominals import PLACES, draw_companion, draw_fixed, draw_place
 from nmt_keras.data.phrasebook.words import Draft, Phrase, Word
 
-NO_PLACE = ("leave", "come back", "go out", "visit", "get up", "get dressed", "wake up")
+NO_PLACE = ("leave", "come back", "go out", "visit", "get up", "get dressed", "wake up", "travel", "swim", "take")
 SUDDEN = ("leave", "come back", "go out", "get up", "wake up", "arrive", "jump", "open", "close", "take")
 
 
@@ -31,7 +31,10 @@ def add_adverbials(draft: Draft, clause: Clause, frame: str, brief: bool, timele
         and chosen.english not in NO_PLACE
         and draw.chance({"i": 28, "t": 8}.get(frame, 0))
     ):
-        clause.extras.append(draw_place(draft, ("outdoor",) if clause.subject.animal else ("at", "in")))
+        outdoors = clause.subject.animal or "o" in chosen.frames
+        # not "here" after an object: "this car here" is another car
+        others = ("here", "position") if frame == "i" else ("position",)
+        clause.extras.append(draw_place(draft, ("outdoor",) if outdoors else PLACES, others))
     if frame == "i" and "w" in chosen.frames and not clause.subject.animal and draw.chance(16):
         clause.extras.append(draw_companion(draft, clause.subject))
     positive = not clause.negation and not clause.subject.negative and clause.modal is None
@@ -63,7 +66,7 @@ def draw_time(draft: Draft, tense: str) -> Phrase:
         return draw_fixed(draft, "present time")
     draw = draft.draw
     time = draw_fixed(draft, "day" if draw.chance(30) else "past time" if tense == "past" else "future time")
-    if draw.chance(25):
+    if (time.english[0].text == "on" or time.english[-1].text in ("yesterday", "tomorrow")) and draw.chance(40):
         hour = draw_fixed(draft, "hour")
         link = draft.links()
         time = Phrase(

@@ -3,10 +3,11 @@
 import functools
 from dataclasses import dataclass
 
+from nmt_keras.data.parallel_text import AgreementPair
 from nmt_keras.data.phrasebook.clause_grammar import draw_clause, draw_relative, note, relative_subject
 from nmt_keras.data.phrasebook.clauses import Clause
 from nmt_keras.data.phrasebook.french import agree
-from nmt_keras.data.phrasebook.lexicon import adjectives_of, nouns_of, verb, verbs_of
+from nmt_keras.data.phrasebook.lexicon import nouns_of, predicates_of, verb, verbs_of
 from nmt_keras.data.phrasebook.listed import LISTED_SENTENCES
 from nmt_keras.data.phrasebook.nominals import draw_noun
 from nmt_keras.data.phrasebook.noun_phrases import NounPhrase
@@ -17,23 +18,6 @@ from nmt_keras.data.phrasebook.words import Draft, Draw, Phrase, Word, words
 LONGEST_DISTANCE = 40
 PAIRS_PER_DISTANCE = 10
 SUBJECTS = ("person", "animal", "clothes", "text", "thing", "vehicle", "furniture")
-
-
-@dataclass(frozen=True)
-class AgreementPair:
-    """A sentence, its translation, and the translation with one word in the wrong gender or number.
-
-    Args:
-        source: the English sentence.
-        target: the right French sentence.
-        wrong_target: the same, but for the adjective or participle that does not agree with the subject.
-        distance: words of the English relative clause between the subject and its verb.
-    """
-
-    source: str
-    target: str
-    wrong_target: str
-    distance: int
 
 
 @dataclass(frozen=True)
@@ -164,7 +148,7 @@ def _predicate(draft: Draft, subject: NounPhrase) -> tuple[Phrase, Phrase]:
         )
         note(draft, clause)
     else:
-        choices = [item for item in adjectives_of(subject.classes) if item.forms[0] != item.forms[1]]
+        choices = [item for item in predicates_of(subject.classes) if item.forms[0] != item.forms[1]]
         chosen_adjective = draw.choice(choices)
         clause = Clause(subject.without_words(), verb("be", "be"), "present", link)
         right = chosen_adjective.form(feminine, plural)

@@ -4,7 +4,7 @@ import functools
 
 from nmt_keras.data.phrasebook.adverbials import NO_PLACE, add_adverbials, draw_time
 from nmt_keras.data.phrasebook.clauses import COMPOUND, Clause
-from nmt_keras.data.phrasebook.lexicon import Verb, adjectives_of, nouns_of, objects_of, phrases, verb, verbs, verbs_of
+from nmt_keras.data.phrasebook.lexicon import Verb, nouns_of, objects_of, phrases, predicates_of, verb, verbs, verbs_of
 from nmt_keras.data.phrasebook.nominals import (
     PEOPLE,
     draw_destination,
@@ -46,8 +46,10 @@ def _candidates(
 
 
 @functools.cache
-def _modals() -> tuple[Verb, ...]:
-    return tuple(item for item in verbs() if "modal" in item.frames or "to" in item.frames)
+def _modals(negative: bool) -> tuple[Verb, ...]:
+    # "nobody has to" is not "personne ne doit"
+    modals = (item for item in verbs() if "modal" in item.frames or "to" in item.frames)
+    return tuple(item for item in modals if not (negative and item.english == "have to"))
 
 
 def draw_clause(
@@ -86,7 +88,7 @@ def draw_clause(
         return _state(draft, subject, frame, states, negation, brief)
     modal = None
     if frame == "modal":
-        modal = draw.choice(_modals()) if tenses is None or "present" in tenses else None
+        modal = draw.choice(_modals(subject.negative)) if tenses is None or "present" in tenses else None
         frame = draw.choice(("t", "i", "p", "a"))
     choices = _candidates(frame, kind, tenses, subject.gender_shown, modal is not None)
     if not choices:
@@ -148,13 +150,19 @@ def _state(
         clause.extras.append(draw_place(draft, classes))
         said = clause.extras[0].english[-1].text
     else:
-        choices = adjectives_of(subject.classes[:1])
-        if not subject.gender_shown:
-            choices = tuple(item for item in choices if item.forms[0] == item.forms[1])
-        chosen = draw.choice(choices)
+        spoken = [word.text for word in subject.english]
+        chosen = draw.choice(
+            [
+                item
+                for item in predicates_of(subject.classes[:1])
+                if (subject.gender_shown or item.forms[0] == item.forms[1])
+                and (tense != "future" or "passing" in item.classes)
+                and item.english not in spoken
+            ]
+        )
         said, passing = chosen.english, "passing" in chosen.classes
-        if tense == "future" and not passing and tenses[0][0] == "present":
-            clause.tense = tense = "present"
+        if negation == "never" and not passing:
+            clause.negation = "not"
         link = draft.links()
         form = chosen.form(subject.feminine, subject.several)
         predicate = Phrase(words(chosen.english, link), words(form, link))
@@ -170,7 +178,11 @@ def _state(
 
 
 def _age(draft: Draft, subject: NounPhrase) -> Clause:
-    english, french = draft.draw.choice(phrases("number"))
+    numbers = phrases("number")
+    classes = subject.classes
+    english, french = draft.draw.choice(
+        numbers[:15] if "child" in classes else numbers[28:] if "adult" in classes else numbers
+    )
     link, years = draft.links(), draft.links()
     clause = Clause(subject, verb("be", "have"), "present", draft.links(7))
     clause.extras.append(
@@ -182,7 +194,10 @@ def _age(draft: Draft, subject: NounPhrase) -> Clause:
 def _add_objects(draft: Draft, clause: Clause, frame: str, depth: int) -> bool:
     """Add the objects; true if they end in a relative clause, which a time would seem to belong to."""
     draw, chosen = draft.draw, clause.verb
-    noun = draw.choice(objects_of(chosen.objects_of(clause.subject.animal)))
+    nouns = objects_of(chosen.objects_of(clause.subject.animal))
+    noun = draw.choice(nouns)
+    while noun.english == clause.subject.head:
+        noun = draw.choice(nouns)
     if "person" in noun.classes:
         clause.direct = draw_person(draft, clause.subject, True, clause.tense in COMPOUND)
     elif chosen.aspect == "feeling" and chosen.english != "want":
@@ -191,7 +206,7 @@ def _add_objects(draft: Draft, clause: Clause, frame: str, depth: int) -> bool:
     else:
         clause.direct = draw_noun(draft, noun, negated=bool(clause.negation or clause.subject.negative))
         if frame == "t" and not clause.negation and not clause.subject.negative and draw.chance(6):
-            second = draw.choice(objects_of(chosen.objects_of(clause.subject.animal)))
+            second = draw.choice(nouns)
             if second is not noun and "person" not in second.classes:
                 clause.direct = both(clause.direct, draw_noun(draft, second), draft.links())
     if frame == "d":

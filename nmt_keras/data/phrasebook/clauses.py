@@ -150,6 +150,8 @@ class Clause:
         else:
             stressed = ("-vous" if subject.plural else "-toi") if self.verb.reflexive else ""
             result = [Word(form + stressed, links)]
+        if self.quality is not None:
+            result += words(self.quality[1], self.link + 5)
         return result + self._french_complements()
 
     def _french_complements(self) -> list[Word]:

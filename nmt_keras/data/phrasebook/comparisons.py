@@ -5,13 +5,7 @@ from nmt_keras.data.phrasebook.clauses import Clause
 from nmt_keras.data.phrasebook.compounds import statement
 from nmt_keras.data.phrasebook.english import superlative
 from nmt_keras.data.phrasebook.lexicon import Adjective, Noun, adjectives_of, nouns_of, phrases, verb
-from nmt_keras.data.phrasebook.nominals import (
-    PEOPLE,
-    draw_name,
-    draw_noun,
-    draw_person,
-    draw_place,
-)
+from nmt_keras.data.phrasebook.nominals import PEOPLE, PLACES, draw_name, draw_noun, draw_person, draw_place
 from nmt_keras.data.phrasebook.noun_phrases import PRONOUNS, Determiner, NounPhrase, noun_phrase
 from nmt_keras.data.phrasebook.words import Draft, Phrase, Word, words
 
@@ -76,7 +70,7 @@ def draw_superlative(draft: Draft) -> Phrase:
     draw = draft.draw
     noun = draw.choice([item for item in nouns_of(PEOPLE) if item.count == "count"])
     first = draw_name(draft, noun.feminine)
-    group = draw_noun(draft, noun, "definite", plural=True, adjective=0)
+    group = draw_noun(draft, noun, "pointed", plural=True, adjective=0)
     adjective = draw.choice(_compared(PEOPLE))
     more, quality, of = draft.links(), draft.links(), draft.links()
     clause = Clause(first, verb("be", "be"), "present", draft.links(7))
@@ -105,7 +99,7 @@ def draw_existence(draft: Draft) -> Phrase:
     )
     negated = draw.chance(15)
     what = _counted(draft, noun, negated)
-    place = draw_place(draft, ("outdoor",) if "animal" in noun.classes else ("at", "in"))
+    place = draw_place(draft, ("outdoor",) if "animal" in noun.classes else PLACES)
     link, no = draft.links(), draft.links()
     draft.clauses.append(f"there {noun.english} {place.english[-1].text}")
     are = "are" if what.plural else "is"

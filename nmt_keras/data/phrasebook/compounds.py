@@ -2,7 +2,7 @@
 
 from nmt_keras.data.phrasebook.clause_grammar import draw_clause, note, transitive_verbs
 from nmt_keras.data.phrasebook.clauses import COMPOUND, Clause
-from nmt_keras.data.phrasebook.lexicon import attributes_of, nouns_of, objects_of, phrases, verb, verbs_of
+from nmt_keras.data.phrasebook.lexicon import nouns_of, objects_of, phrases, predicates_of, verb, verbs_of
 from nmt_keras.data.phrasebook.nominals import draw_destination, draw_name, draw_noun, draw_subject
 from nmt_keras.data.phrasebook.noun_phrases import NounPhrase, pronoun_for
 from nmt_keras.data.phrasebook.tenses import BACKGROUND, FUTURE, PAST, PRESENT, WHEN_FUTURE, WHEN_PAST
@@ -24,6 +24,11 @@ def joined(draft: Draft, english: str, french: str, first: Phrase, second: Phras
     )
 
 
+def coordinated(draft: Draft, english: str, french: str, first: Phrase, second: Phrase) -> Phrase:
+    """Two independent clauses, with a comma and a conjunction between them."""
+    return joined(draft, english, french, Phrase(with_comma(first.english), with_comma(first.french)), second)
+
+
 def conjunction_first(draft: Draft, english: str, french: str, first: Phrase, second: Phrase) -> Phrase:
     """A subordinate clause with its conjunction and a comma, then the main clause."""
     link = draft.links()
@@ -37,13 +42,21 @@ def _coordinator(draft: Draft) -> tuple[str, str]:
     return ("but", "mais") if draft.draw.chance(35) else ("and", "et")
 
 
-def _subject_again(draft: Draft, clause: Clause) -> NounPhrase | None:
-    """A pronoun for the subject of the clause, where it cannot mean anybody else."""
+def _other_subject(draft: Draft, clause: Clause) -> NounPhrase:
+    """A subject that does not name the subject of the clause again."""
+    subject = draw_subject(draft)
+    while subject.head == clause.subject.head and not subject.pronoun:
+        subject = draw_subject(draft)
+    return subject
+
+
+def _next_subject(draft: Draft, clause: Clause) -> NounPhrase:
+    """Often a pronoun for the subject of the clause, where it cannot mean anybody else; or another subject."""
     subject = clause.subject
     if subject.person != 3 or subject.pronoun or not subject.human or subject.negative or subject.plural:
-        return None
+        return _other_subject(draft, clause)
     if subject.head in ("everyone", "someone", "who") or not draft.draw.chance(45):
-        return None
+        return _other_subject(draft, clause)
     return pronoun_for(subject, draft.links())
 
 
@@ -51,8 +64,8 @@ def draw_coordination(draft: Draft) -> Phrase:
     """Two clauses with "and" or "but"."""
     times = draft.draw.choice((PAST, PRESENT, FUTURE))
     first = draw_clause(draft, tenses=times, depth=1)
-    second = draw_clause(draft, _subject_again(draft, first), tenses=times)
-    return joined(draft, *_coordinator(draft), statement(first), statement(second))
+    second = draw_clause(draft, _next_subject(draft, first), tenses=times)
+    return coordinated(draft, *_coordinator(draft), statement(first), statement(second))
 
 
 def draw_two_verbs(draft: Draft) -> Phrase:
@@ -72,10 +85,10 @@ def draw_reason(draft: Draft) -> Phrase:
     background = {PAST: BACKGROUND, PRESENT: PRESENT, FUTURE: PRESENT}[times]
     if draft.draw.chance(25):
         first = draw_clause(draft, tenses=background, depth=1)
-        second = draw_clause(draft, _subject_again(draft, first), tenses=times)
-        return joined(draft, "so", "donc", statement(first), statement(second))
+        second = draw_clause(draft, _next_subject(draft, first), tenses=times)
+        return coordinated(draft, "so", "donc", statement(first), statement(second))
     first = draw_clause(draft, tenses=times, depth=1)
-    second = draw_clause(draft, _subject_again(draft, first), tenses=background)
+    second = draw_clause(draft, _next_subject(draft, first), tenses=background)
     return joined(draft, "because", "parce que", statement(first), statement(second))
 
 
@@ -84,14 +97,14 @@ def draw_occasion(draft: Draft) -> Phrase:
     kind = draft.draw.choice(("past", "future", "while"))
     if kind == "past":
         first = draw_clause(draft, tenses=WHEN_PAST, negatable=False, brief=True)
-        second = draw_clause(draft, tenses=("past_progressive",))
+        second = draw_clause(draft, _other_subject(draft, first), tenses=("past_progressive",), brief=True)
     elif kind == "future":
         first = draw_clause(draft, tenses=WHEN_FUTURE, negatable=False, brief=True)
-        second = draw_clause(draft, tenses=("future",), brief=True)
+        second = draw_clause(draft, _other_subject(draft, first), tenses=("future",), brief=True)
     else:
         times = draft.draw.choice((("progressive",), ("past_progressive",)))
         first = draw_clause(draft, tenses=times, negatable=False, brief=True)
-        second = draw_clause(draft, tenses=times, brief=True)
+        second = draw_clause(draft, _other_subject(draft, first), tenses=times, brief=True)
     english, french = ("while", "pendant que") if kind == "while" else ("when", "quand")
     if draft.draw.chance(50):
         return joined(draft, english, french, statement(second), statement(first))
@@ -101,7 +114,7 @@ def draw_occasion(draft: Draft) -> Phrase:
 def draw_condition(draft: Draft) -> Phrase:
     """A clause with "if"."""
     first = draw_clause(draft, tenses=PRESENT, brief=True)
-    second = draw_clause(draft, _subject_again(draft, first), tenses=FUTURE)
+    second = draw_clause(draft, _next_subject(draft, first), tenses=FUTURE)
     return conjunction_first(draft, "if", "si", statement(first), statement(second))
 
 
@@ -115,7 +128,7 @@ def draw_report(draft: Draft) -> Phrase:
         outer.adverb = draw.choice(phrases("frequency"))
     elif chosen.english == "know" and draw.chance(20):  # the others would take the subjunctive
         outer.negation = "not"
-    inner = draw_clause(draft, _subject_again(draft, outer), tenses=FUTURE if chosen.english == "hope" else None)
+    inner = draw_clause(draft, _next_subject(draft, outer), tenses=FUTURE if chosen.english == "hope" else None)
     return joined(draft, "that", "que", statement(outer), statement(inner))
 
 
@@ -138,17 +151,17 @@ def draw_reference(draft: Draft) -> Phrase:
     again = pronoun_for(thing, draft.links())
     if described:
         second = Clause(again, verb("be", "be"), "present", draft.links(7))
-        adjective = draw.choice(attributes_of(noun.classes))
+        adjective = draw.choice(predicates_of(noun.classes))
         link = draft.links()
         form = adjective.form(again.feminine, again.plural)
         second.extras.append(Phrase(words(adjective.english, link), words(form, link)))
         note(draft, second, adjective.english)
-        return joined(draft, "and", "et", statement(first), statement(second))
+        return coordinated(draft, "and", "et", statement(first), statement(second))
     chosen = draw.choice([item for item in verbs if item.english not in (*GETTING, "look for", "write", "draw")])
     choices = ("perfect", "progressive", "future", "going_to") if tense in COMPOUND else ("future", "going_to")
     person = pronoun_for(subject, draft.links())
     second = note(draft, Clause(person, chosen, draw.choice(choices), draft.links(7), direct=again))
-    return joined(draft, *_coordinator(draft), statement(first), statement(second))
+    return coordinated(draft, *_coordinator(draft), statement(first), statement(second))
 
 
 def draw_purpose(draft: Draft) -> Phrase:
@@ -158,9 +171,7 @@ def draw_purpose(draft: Draft) -> Phrase:
     tenses = ("progressive", "future", "going_to", *(("perfect",) if subject.gender_shown else ()))
     clause = Clause(subject, verb("go", "p"), draw.choice(tenses), draft.links(7))
     clause.extras.append(draw_destination(draft))
-    chosen = draw.choice(verbs_of(("t",), "person"))
-    while chosen.aspect != "event":
-        chosen = draw.choice(verbs_of(("t",), "person"))
+    chosen = draw.choice(verbs_of(("g",), "person"))
     thing = draw_noun(draft, draw.choice(objects_of(chosen.objects)))
     link, aim = draft.links(), draft.links()
     clause.extras.append(
@@ -178,7 +189,9 @@ def draw_chain(draft: Draft, parts: int) -> Phrase:
     plans = ((_single, 3), (draw_coordination, 2), (draw_reason, 2), (draw_report, 2), (draw_reference, 1))
     phrase = draft.draw.weighted(plans)(draft)
     for _ in range(parts - 1):
-        phrase = joined(draft, *_coordinator(draft), phrase, draft.draw.weighted(plans)(draft))
+        again = any(word.text == "but" for word in phrase.english)
+        conjunction = ("and", "et") if again else _coordinator(draft)
+        phrase = coordinated(draft, *conjunction, phrase, draft.draw.weighted(plans)(draft))
     return phrase
 
 

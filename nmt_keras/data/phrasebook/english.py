@@ -68,21 +68,30 @@ def verb_group(
     third = person == 3 and not plural
     both = (main, auxiliary)
     now, then = be("present", person, plural), be("past", person, plural)
-    groups = {
-        "progressive": (words(now, auxiliary), words(gerund, main)),
-        "past_progressive": (words(then, auxiliary), words(gerund, main)),
-        "going_to": (words(now, auxiliary), words("going to", auxiliary) + words(base, main)),
-        "perfect": (words("has" if third else "have", auxiliary), words(participle, main)),
-        "future": (words("will", *both), words(base, *both)),
-        "used_to": ([], words("used to", *both) + words(base, *both)),
-        "modal": (words(base, *both), []),
-    }
     if base == "be" and tense in ("present", "past_progressive"):
         return words(now if tense == "present" else then, *both), []
-    if tense in groups:
-        return groups[tense]
-    if tense == "past":
-        return (words("did", auxiliary), words(base, main)) if support else ([], words(past, *both))
-    if support:
-        return words("does" if third else "do", auxiliary), words(base, *both)
-    return [], words(third_person(base) if third else base, *both)
+    match tense:
+        case "progressive":
+            return words(now, auxiliary), words(gerund, main)
+        case "past_progressive":
+            return words(then, auxiliary), words(gerund, main)
+        case "going_to":
+            return words(now, auxiliary), words("going to", auxiliary) + words(base, main)
+        case "perfect":
+            return words("has" if third else "have", auxiliary), words(participle, main)
+        case "future":
+            return words("will", *both), words(base, *both)
+        case "modal":
+            return words(base, *both), []
+        case "used_to" if support:
+            return words("did", auxiliary), words("use to", *both) + words(base, *both)
+        case "used_to":
+            return [], words("used to", *both) + words(base, *both)
+        case "past" if support:
+            return words("did", auxiliary), words(base, main)
+        case "past":
+            return [], words(past, *both)
+        case _ if support:
+            return words("does" if third else "do", auxiliary), words(base, *both)
+        case _:
+            return [], words(third_person(base) if third else base, *both)

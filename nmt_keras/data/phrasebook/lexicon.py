@@ -21,7 +21,7 @@ class Verb:
             or "feeling" (a state without a future).
         frames: the constructions it is used in: i intransitive, t direct object, a object with "à", d both,
             c clause, l stays in a place, p goes to a place, m with an adverb of manner, q of quality, w with
-            companions.
+            companions, o outdoors, g as what somebody goes somewhere for.
         subjects: classes of nouns.
         objects: classes of nouns, if a person does it.
         animal_objects: classes of nouns, if an animal does it.
@@ -85,7 +85,8 @@ class Adjective:
         forms: masculine, feminine, masculine plural, feminine plural.
         before_vowel: the masculine before a vowel ("bel"), empty if it is the usual one.
         before: whether it stands before the French noun.
-        classes: the nouns it is said of; "passing" if it does not last.
+        classes: the nouns it is said of; "passing" if it does not last, "attributive" if it is used with nouns only,
+            "predicative" if after "be" only ("un grand homme" is not tall).
     """
 
     english: str
@@ -193,11 +194,18 @@ def objects_of(classes: tuple[str, ...]) -> tuple[Noun, ...]:
 
 @functools.cache
 def attributes_of(classes: tuple[str, ...]) -> tuple[Adjective, ...]:
-    """The adjectives said of a noun of these classes; those said of few nouns are repeated, to be drawn as often."""
+    """The adjectives put to a noun of these classes; those said of few nouns are repeated, to be drawn as often."""
     found: list[Adjective] = []
     for adjective in adjectives_of(classes):
-        found += [adjective] * max(1, round(60 / len(nouns_of(adjective.classes))))
+        if "predicative" not in adjective.classes:
+            found += [adjective] * max(1, round(60 / len(nouns_of(adjective.classes))))
     return tuple(found)
+
+
+@functools.cache
+def predicates_of(classes: tuple[str, ...]) -> tuple[Adjective, ...]:
+    """The adjectives that stand after "be", of a noun of these classes."""
+    return tuple(item for item in adjectives_of(classes) if "attributive" not in item.classes)
 
 
 @functools.cache

@@ -28,7 +28,7 @@ LISTED_SENTENCES: tuple[tuple[str, str], ...] = (
         "Le serveur pleurait dans la cuisine parce que son frère était malade.",
     ),
     (
-        "The queen has visited the museum and she is going to go to the theater.",
-        "La reine a visité le musée et elle va aller au théâtre.",
+        "The queen has visited the museum, and she is going to go to the theater.",
+        "La reine a visité le musée, et elle va aller au théâtre.",
     ),
 )

@@ -42,15 +42,22 @@ DETERMINERS = {
 }
 IN_NEGATION = {"a": "not a", "some": "any", "number": "any", "many": "any", "several": "any"}
 OWNED = ("kin", "animal", "food", "text", "thing", "clothes", "vehicle", "furniture", "own")
+POSSESSORS = ("my", "his", "her", "our", "their")
 PEOPLE = ("person",)
+PLACES = ("at", "in")
 INDEFINITE = (("everyone", "tout le monde"), ("someone", "quelqu'un"), ("nobody", "personne"))
 
 
 def draw_name(draft: Draft, feminine: bool | None = None) -> NounPhrase:
-    """A first name."""
+    """A first name, other than the last one."""
     if feminine is None:
         feminine = draft.draw.chance(50)
-    english, french = draft.draw.choice(phrases("female name" if feminine else "male name"))
+    names = phrases("female name" if feminine else "male name")
+    number = draft.draw.index(len(names))
+    if names[number][0] == draft.named:
+        number -= 1
+    english, french = names[number]
+    draft.named = english
     return name_phrase(english, french, feminine, draft.links())
 
 
@@ -70,10 +77,11 @@ def draw_determiner(draft: Draft, noun: Noun, plural: bool, table: str, negated:
         kind = "the"
     if noun.count == "single" and kind in ("a", "this", "every"):
         kind = "possessive"
+    draft.anybody |= kind == "every"
     if negated:
         kind = IN_NEGATION.get(kind, kind)
     if kind == "possessive":
-        return Determiner(kind, draft.draw.choice(("my", "his", "her", "our", "their")))
+        return Determiner(kind, draft.draw.choice(POSSESSORS[:-1] if draft.anybody else POSSESSORS))
     if kind == "number":
         numbers = phrases("number")
         return Determiner(
@@ -136,9 +144,10 @@ def draw_subject(draft: Draft, plain: bool = False) -> NounPhrase:
         return draw_name(draft)
     if kind == "both":
         first, second = draw_name(draft), draw_name(draft)
-        return first if first.head == second.head else both(first, second, draft.links())
+        return both(first, second, draft.links())
     if kind == "indefinite":
         english, french = draw.choice(INDEFINITE)
+        draft.anybody = True
         return indefinite_phrase(english, french, draft.links())
     noun = draw.choice(nouns_of(("animal",) if kind == "animal" else PEOPLE))
     return draw_noun(draft, noun, "definite" if plain else "subject")
@@ -180,19 +189,22 @@ def draw_fixed(draft: Draft, kind: str) -> Phrase:
     return Phrase(words(english, link), words(french, link))
 
 
-def draw_place(draft: Draft, classes: tuple[str, ...] = ("at", "in")) -> Phrase:
+def draw_place(
+    draft: Draft, classes: tuple[str, ...] = PLACES, others: tuple[str, ...] = ("here", "position", "surface")
+) -> Phrase:
     """Where something is or happens.
 
     Args:
         draft: the sentence.
-        classes: of nouns; with the two usual ones, also places beside other things.
+        classes: of nouns.
+        others: the kinds of other places, drawn if the classes are the usual ones.
     """
     draw = draft.draw
-    if classes == ("at", "in"):
-        if draw.chance(12):
+    if classes == PLACES:
+        if "here" in others and draw.chance(12):
             return draw_fixed(draft, "here")
         if draw.chance(20):
-            return draw_position(draft)
+            return draw_position(draft, others)
     noun = draw.choice(nouns_of(classes))
     link = draft.links()
     english, french = ("at", "à") if "at" in noun.classes else ("in", "dans")
@@ -200,11 +212,13 @@ def draw_place(draft: Draft, classes: tuple[str, ...] = ("at", "in")) -> Phrase:
     return Phrase(words(english, link) + phrase.english, words(french, link) + phrase.french)
 
 
-def draw_position(draft: Draft) -> Phrase:
-    """A place beside a thing: behind the house."""
+def draw_position(draft: Draft, kinds: tuple[str, ...]) -> Phrase:
+    """A place beside a thing: behind the house; if the kinds allow it, also one on or under furniture."""
     noun = draft.draw.choice(nouns_of(("furniture", "nature", "vehicle", "room")))
     choices = phrases("position")
-    english, french = draft.draw.choice(choices if "furniture" in noun.classes else choices[2:])
+    if "surface" in kinds and "furniture" in noun.classes:
+        choices += phrases("surface")
+    english, french = draft.draw.choice(choices)
     link = draft.links()
     phrase = draw_noun(draft, noun, "definite", plural=False, adjective=15)
     return Phrase(words(english, link) + phrase.english, words(french, link) + phrase.french)

@@ -153,6 +153,7 @@ def indefinite_phrase(english: str, french: str, link: int) -> NounPhrase:
         gender_shown=english in ("everyone", "what"),
         negative=english == "nobody",
         link=link,
+        definite=english not in ("everyone", "someone"),
     )
 
 

@@ -36,6 +36,7 @@ def draw_yes_no(draft: Draft) -> Phrase:
 def draw_who(draft: Draft) -> Phrase:
     """Who does something, or to whom something is done."""
     link = draft.links()
+    draft.anybody = True
     who = indefinite_phrase("who", "qui", link)
     if draft.draw.chance(65):
         clause = draw_clause(draft, who, negatable=False)

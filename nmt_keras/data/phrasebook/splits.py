@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from nmt_keras.data.parallel_text import Corpus, ParallelText
-from nmt_keras.data.phrasebook.agreement import agreement_sentences
+from nmt_keras.data.phrasebook.agreement import agreement_pairs, agreement_sentences
 from nmt_keras.data.phrasebook.listed import LISTED_SENTENCES
 from nmt_keras.data.phrasebook.pairs import DrawnSentence, PhrasePair
 from nmt_keras.data.phrasebook.sentences import draw_long_sentence, draw_sentence
@@ -121,4 +121,4 @@ def phrasebook_corpus(train_size: int = 40_000, seed: int = 1) -> Corpus:
         )
         for name, pairs in phrasebook_pairs(train_size, seed).items()
     }
-    return Corpus("phrasebook", "en", "fr", splits, NOTICE, dict(LISTED_SENTENCES))
+    return Corpus("phrasebook", "en", "fr", splits, NOTICE, dict(LISTED_SENTENCES), agreement_pairs(seed))

@@ -82,6 +82,8 @@ class Draft:
     def __init__(self, draw: Draw) -> None:
         self.draw = draw
         self.clauses: list[str] = []  # which clauses the sentence combines, each by its main words
+        self.anybody = False  # whether "their" would belong to everyone, someone or whoever is asked for
+        self.named = ""  # the last name
         self._links = 0
 
     def links(self, count: int = 1) -> int:

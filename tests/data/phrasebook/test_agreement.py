@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from nmt_keras.data.phrasebook import AgreementPair, agreement_pairs, phrasebook_corpus
+from nmt_keras.data.parallel_text import AgreementPair
+from nmt_keras.data.phrasebook import agreement_pairs, phrasebook_corpus
 from nmt_keras.data.phrasebook.lexicon import adjectives, nouns, verbs
 
 

@@ -25,15 +25,17 @@ def test_alignments_are_sorted_pairs_of_words(pairs: list[PhrasePair]) -> None:
         assert all(0 <= i < len(source) and 0 <= j < len(target) for i, j in pair.alignment)
 
 
-def test_nearly_every_word_is_aligned(pairs: list[PhrasePair]) -> None:
-    words = {"source": 0, "target": 0}
-    aligned = {"source": 0, "target": 0}
+def test_every_word_is_aligned(pairs: list[PhrasePair]) -> None:
+    # An adverb that one side lacks would be a word without a link. English has no "who" in "the man singing" and no
+    # article after "whose".
+    free = []
     for pair in pairs:
-        for side, name in enumerate(("source", "target")):
-            words[name] += len(getattr(pair, name).split())
-            aligned[name] += len({link[side] for link in pair.alignment})
-    assert aligned["source"] / words["source"] > 0.99
-    assert aligned["target"] / words["target"] > 0.99
+        source, target = pair.source.split(), pair.target.split()
+        assert {i for i, _ in pair.alignment} == set(range(len(source))), pair.source
+        for j in set(range(len(target))) - {j for _, j in pair.alignment}:
+            assert target[j] == "qui" or (target[j] in ("le", "la", "les") and target[j - 1] == "dont"), pair.target
+            free.append(target[j])
+    assert {"qui", "le", "la", "les"} == set(free)
 
 
 def test_nouns_and_names_are_aligned_with_their_translations_only(pairs: list[PhrasePair]) -> None:
@@ -77,7 +79,7 @@ def test_grammar_words() -> None:
         r"^She is not (sick|sad|tired|young|rich|strong|old|lazy|kind|famous)[.]$"
     )
     assert {("used", "dormait"), ("to", "dormait"), ("sleep", "dormait")} <= links("used to sleep[.]$")
-    assert {("will", "dormira"), ("sleep", "dormira")} <= links("^(He|She) will sleep[.]$|^[A-Z][a-z]+ will sleep[.]$")
+    assert {("will", "dormira"), ("sleep", "dormira")} <= links("^(He|She) will sleep[.]$|[aeiou][a-z]+ will sleep[.]$")
     assert {("has", "est"), ("left", "partie")} <= links(
         "^(She|Marie|Anne|Julie|Alice) has left[.]$|daughter has left[.]$"
     )
