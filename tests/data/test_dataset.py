@@ -58,6 +58,23 @@ def test_a_batch(text: TokenizedText) -> None:
     assert len(np.unique(weights[weights > 0])) == 1
 
 
+@pytest.mark.parametrize("batch_tokens", [1, 70, 100_000])
+def test_all_pairs_in_batches_of_similar_length(text: TokenizedText, batch_tokens: int) -> None:
+    seen: list[int] = []
+    for members, (inputs, target_out_ids, _) in text.batches(batch_tokens):
+        rows, length = target_out_ids.shape
+        assert rows == 1 or rows * length <= batch_tokens
+        longest = max(len(ids) for member in members for ids in (text.source_ids[member], text.target_ids[member]))
+        assert 0 <= length - longest < 8
+        for row, member in enumerate(members):
+            for ids, of_batch in ((text.source_ids, inputs["source_ids"]), (text.target_ids, target_out_ids)):
+                expected = ids[member].tolist()
+                assert of_batch[row].tolist() == expected + [PAD_ID] * (length - len(expected))
+        seen += members.tolist()
+    assert sorted(seen) == list(range(len(text)))
+    assert (np.diff(text.lengths[seen]) <= 0).all()
+
+
 def test_long_pairs_are_dropped_whole(digits: Corpus, tokenizer: Any, text: TokenizedText) -> None:
     lengths = text.lengths
     limit = int(np.median(lengths))

@@ -124,6 +124,15 @@ def test_word_indices_group_the_tokens_of_each_word(tokenizer: Tokenizer) -> Non
     assert most > 100  # a word of many tokens
 
 
+def test_pieces_are_sentencepiece_s_own(tokenizer: Tokenizer) -> None:
+    processor = sentencepiece.SentencePieceProcessor(model_proto=tokenizer.proto)
+    text = "zéro  un 👍 Ё"
+    (ids,) = tokenizer.encode_all([text])
+    pieces = tokenizer.pieces(np.append(BOS_ID, ids))
+    assert pieces == ["<s>", *processor.encode(text, out_type=str), "</s>"]
+    assert {"▁un", "<0xF0>"} <= set(pieces)
+
+
 def test_word_indices_of_a_padded_batch(tokenizer: Tokenizer) -> None:
     long, short, empty = tokenizer.encode_all(["zéro 👍 un", "two", ""])
     batch = np.full((3, len(long) + 2), PAD_ID, "int32")
