@@ -76,11 +76,10 @@ class Transformer(TranslationModel):
 
     def _at_positions(self, x: Tensor, positions: Tensor, training: bool | None) -> Tensor:
         """Embeddings (B, T, model_dim), positions (T,) int32 -> (B, T, model_dim)."""
-        match self.config.positions:
-            case "sinusoidal":
-                x += sinusoidal_encoding(positions, self.config.model_dim)
-            case "learned":
-                x += self.learned_positions(positions)
+        if self.config.positions == "sinusoidal":
+            x += sinusoidal_encoding(positions, self.config.model_dim)
+        elif self.config.positions == "learned":
+            x += self.learned_positions(positions)
         return self.dropout(x, training=training)
 
     @property
