@@ -14,14 +14,17 @@ from importlib import resources
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from nmt_keras.commands import (
+from nmt_keras.analysis_commands import (
     run_agreement,
     run_align,
     run_alignment_error,
+    run_describe,
+    run_gradient_flow,
+)
+from nmt_keras.commands import (
     run_compare,
     run_evaluate,
     run_export,
-    run_gradient_flow,
     run_main,
     run_phrasebook,
     run_prepare,
@@ -267,6 +270,10 @@ def _add_gradient_flow(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the untrained model's weights")
 
 
+def _add_describe(parser: ArgumentParser) -> None:
+    parser.add_argument("--length", type=int, default=25, help="source and target tokens that the arithmetic is for")
+
+
 def _add_phrasebook(parser: ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=40_000, help="pairs to train on")
     parser.add_argument("--seed", type=int, default=1, help="of the sentences")
@@ -280,6 +287,13 @@ _COMMANDS = {
         "train two architectures, register and serve the better one",
         preset="quick",
         architectures="rnn,transformer",
+    ),
+    "describe": Command(
+        run_describe,
+        (_add_describe, _add_json),
+        "layers, parameters and arithmetic of a model",
+        preset="tiny",
+        architectures="transformer",
     ),
     "compare": Command(
         run_compare,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import Namespace
 
 from nmt_keras.config import ARCHITECTURES, SECTIONS, Preset, SearchConfig
-from nmt_keras.errors import ConfigError, CorpusError, ModelError, UserError
+from nmt_keras.errors import ConfigError, CorpusError, UserError
 
 if TYPE_CHECKING:
     from nmt_keras.data.parallel_text import Corpus, ParallelText
@@ -30,7 +30,8 @@ def _load_corpus(options: Namespace) -> "Corpus":
     return corpus
 
 
-def _preset(options: Namespace, architectures: Sequence[str]) -> Preset:
+def given_preset(options: Namespace, architectures: Sequence[str]) -> Preset:
+    """The settings of these architectures; all faults are reported together."""
     made: dict[str, Any] = {}
     faults = []
     for name in (*SECTIONS, *architectures):
@@ -69,7 +70,7 @@ def run_prepare(options: Namespace) -> None:
 
 
 def run_train(options: Namespace) -> None:
-    preset = _preset(options, [options.architecture])
+    preset = given_preset(options, [options.architecture])
     corpus = _load_corpus(options)
     from nmt_keras.experiment import tracked_training
 
@@ -130,7 +131,7 @@ def run_compare(options: Namespace) -> int:
 
 def _experiment(options: Namespace, kind: str, seeds: Sequence[int]) -> "tuple[Corpus, Outcome]":
     """Trains, evaluates and registers what the options ask for."""
-    preset = _preset(options, options.architectures.split(","))
+    preset = given_preset(options, options.architectures.split(","))
     corpus = _load_corpus(options)
     from nmt_keras.experiment import run_experiment
 
@@ -150,15 +151,16 @@ def _failed(outcome: "Outcome") -> int:
     return 1 if outcome.failures else 0
 
 
-def _load_model(options: Namespace) -> "LoadedModel":
+def given_model(options: Namespace) -> "LoadedModel":
+    """The model of --model."""
     from nmt_keras.models.directory import load_model
     from nmt_keras.tracking.registry import resolve
 
     return load_model(resolve(options.model))
 
 
-def _load_model_and_search(options: Namespace) -> "tuple[LoadedModel, SearchConfig]":
-    loaded = _load_model(options)
+def _model_and_search(options: Namespace) -> "tuple[LoadedModel, SearchConfig]":
+    loaded = given_model(options)
     given = {name: options[name] for name in ("beam_size", "length_penalty", "batch_size")}
     search = replace(loaded.description.search, **{name: value for name, value in given.items() if value is not None})
     return loaded, search
@@ -167,8 +169,8 @@ def _load_model_and_search(options: Namespace) -> "tuple[LoadedModel, SearchConf
 def run_evaluate(options: Namespace) -> None:
     from nmt_keras.evaluation import evaluate
 
-    text, corpus, split = _test_set(options)
-    loaded, search = _load_model_and_search(options)
+    text, corpus, split = given_test_set(options)
+    loaded, search = _model_and_search(options)
     evaluation = evaluate(loaded, text, search)
     if options.json:
         figures = evaluation.as_json() | {"corpus": corpus, "split": split, "sentences": len(text)}
@@ -182,7 +184,7 @@ def run_evaluate(options: Namespace) -> None:
         print(f"{words:>8} words: {row['sentences']:5d} sentences, BLEU {row['bleu']:.2f}, chrF {row['chrf']:.2f}")
 
 
-def _test_set(options: Namespace) -> "tuple[ParallelText, str | None, str | None]":
+def given_test_set(options: Namespace) -> "tuple[ParallelText, str | None, str | None]":
     """The text to evaluate on, its corpus and split (None for files)."""
     if options.source_file is None and options.reference_file is None:
         corpus = _load_corpus(options)
@@ -201,128 +203,10 @@ def _test_set(options: Namespace) -> "tuple[ParallelText, str | None, str | None
     return text, None, None
 
 
-def _load_english_french_model(options: Namespace) -> "LoadedModel":
-    """The model, to be measured on the phrasebook."""
-    from nmt_keras.data.phrasebook import NOTICE
-
-    loaded = _load_model(options)
-    languages = f"{loaded.description.source_language}-{loaded.description.target_language}"
-    if languages != "en-fr":
-        raise ModelError(
-            f"This is measured on the phrasebook, with a model that translates en-fr. "
-            f"Received: --model {options.model}, which translates {languages}."
-        )
-    print(NOTICE, file=sys.stderr)
-    return loaded
-
-
-def run_agreement(options: Namespace) -> None:
-    from nmt_keras.analysis.agreement import agreement_accuracy
-    from nmt_keras.data.phrasebook import agreement_pairs
-    from nmt_keras.decoding.translator import Scorer
-
-    loaded = _load_english_french_model(options)
-    agreement = agreement_accuracy(Scorer(loaded.model, loaded.tokenizer), agreement_pairs(options.seed))
-    if options.json:
-        print(json.dumps({"seed": options.seed} | agreement.as_json()))
-        return
-    rows = {f"{first}-{last} words": row for (first, last), row in agreement.by_distance.items()}
-    for name, row in (rows | {"all": agreement.total}).items():
-        print(
-            f"{name:>11}: {row.correct:4d} of {row.pairs:4d} right, {row.accuracy:6.1%} "
-            f"(95% interval {row.low:.1%} to {row.high:.1%})"
-        )
-
-
-def run_alignment_error(options: Namespace) -> None:
-    from nmt_keras.analysis.alignment import alignment_errors
-    from nmt_keras.data.phrasebook import phrasebook_pairs
-
-    splits = phrasebook_pairs(seed=options.seed)
-    if options.split not in splits:
-        raise ConfigError(f"--split must be one of {', '.join(splits)}. Received: --split {options.split}.")
-    pairs = splits[options.split]
-    scores = alignment_errors(_load_english_french_model(options), pairs)
-    best = min(range(len(scores)), key=lambda layer: scores[layer].error_rate)
-    if options.json:
-        layers = [{"layer": layer} | asdict(score) for layer, score in enumerate(scores)]
-        given = {"seed": options.seed, "split": options.split, "sentences": len(pairs)}
-        print(json.dumps(given | {"best_layer": best, "layers": layers}))
-        return
-    for layer, score in enumerate(scores):
-        print(
-            f"layer {layer}: alignment error rate {score.error_rate:.1%}, precision {score.precision:.1%}, "
-            f"recall {score.recall:.1%}"
-        )
-    print(f"best: layer {best}, of {len(scores)}, on the {len(pairs):,} sentences of {options.split}")
-
-
-def _check_ending(options: Namespace, *endings: str) -> Path:
-    path = Path(options.output).expanduser()
-    if path.suffix not in endings:
-        raise ConfigError(f"--output must end in {' or '.join(endings)}. Received: --output {options.output}.")
-    return path
-
-
-def run_align(options: Namespace) -> None:
-    path = _check_ending(options, ".png", ".svg", ".json")
-    from nmt_keras.analysis.alignment import AXES, attention_maps
-    from nmt_keras.files import write_json
-    from nmt_keras.report.figures import attention_map
-
-    loaded = _load_model(options)
-    target = options.target
-    if target is None:
-        from nmt_keras.evaluation import translate
-
-        (translation,), _ = translate(loaded, [options.source], loaded.description.search)
-        target = translation.text
-    maps = attention_maps(loaded, options.source, target, options.words)
-    if path.suffix == ".json":
-        given = {"model": options.model, "source": options.source, "target": target, "words": options.words}
-        write_json(path, given | {"attention": {kind: of_kind.as_json() for kind, of_kind in maps.items()}})
-    else:
-        if options.kind not in maps:
-            raise ConfigError(f"--kind must be one of {', '.join(maps)}. Received: --kind {options.kind}.")
-        chosen = maps[options.kind]
-        parts = {"layer": options.layer, "head": options.head}
-        which = ", ".join(f"mean of {name}s" if index is None else f"{name} {index}" for name, index in parts.items())
-        attention_map(
-            chosen.mean(options.layer, options.head),
-            chosen.rows,
-            chosen.columns,
-            *AXES[options.kind],
-            title=f"{options.kind}: {which}",
-            path=path,
-        )
-    print(f"{path}: {options.source} -> {target}")
-
-
-def run_gradient_flow(options: Namespace) -> None:
-    path = _check_ending(options, ".png", ".svg", ".json")
-    from nmt_keras.analysis.gradient_flow import gradient_flow, sentences_of_length, untrained
-    from nmt_keras.data.dataset import TokenizedText
-    from nmt_keras.files import write_json
-    from nmt_keras.report.figures import gradient_norms
-
-    text, corpus, split = _test_set(options)
-    loaded = _load_model(options)
-    inputs, target_out_ids = sentences_of_length(TokenizedText(text, loaded.tokenizer), options.length)
-    sentences, length = inputs["source_ids"].shape
-    models = {"before training": untrained(loaded, options.seed), "after training": loaded.model}
-    flows = {name: gradient_flow(model, inputs, target_out_ids) for name, model in models.items()}
-    if path.suffix == ".json":
-        given = {"model": options.model, "corpus": corpus, "split": split, "length": length, "sentences": sentences}
-        write_json(path, given | {name.partition(" ")[0]: flow.as_json() for name, flow in flows.items()})
-    else:
-        gradient_norms({f"{name}, loss {flow.loss:.2f} nats": flow.norms for name, flow in flows.items()}, path)
-    print(f"{path}: {sentences} sentences of {length} source tokens")
-
-
 def run_translate(options: Namespace) -> None:
     from nmt_keras.evaluation import translate
 
-    loaded, search = _load_model_and_search(options)
+    loaded, search = _model_and_search(options)
     try:
         lines = sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -342,7 +226,7 @@ def run_translate(options: Namespace) -> None:
 def run_export(options: Namespace) -> None:
     from nmt_keras.serving.savedmodel import export_savedmodel
 
-    loaded, search = _load_model_and_search(options)
+    loaded, search = _model_and_search(options)
     print(export_savedmodel(loaded, Path(options.output), search))
 
 

@@ -33,6 +33,7 @@ ORDER = [
     "experiment",
     "comparison",
     "commands",
+    "analysis_commands",
     "cli",
     "",  # the package itself, with the public names
 ]

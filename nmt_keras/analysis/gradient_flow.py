@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from nmt_keras.analysis.backend import require_tensorflow
 from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.dataset import TokenizedText
 from nmt_keras.errors import ConfigError
@@ -106,10 +107,7 @@ def state_gradients(
 
     Reference: Bengio et al. 1994; Pascanu et al. 2013, "On the difficulty of training recurrent neural networks".
     """
-    if keras.backend.backend() != "tensorflow":
-        raise ConfigError(
-            f"Gradients of encoder states need --backend tensorflow. Received: {keras.backend.backend()}."
-        )
+    require_tensorflow("A gradient with respect to encoder states")
     import tensorflow as tf
 
     real = (target_out_ids != PAD_ID).astype("float32")
