@@ -40,8 +40,8 @@ def run_describe(options: Namespace) -> None:
         f"parameters: {described.parameters:,}, outside embeddings and output projection "
         f"{described.parameters_outside_embeddings:,}\n"
         f"multiply-adds for each target token, at {options.length} source and target tokens: "
-        f"{described.multiply_adds_per_target_token:,.0f} (decoder {described.decoder_multiply_adds:,}, and the encoder's "
-        f"{described.encoder_multiply_adds:,} shared by all)"
+        f"{described.multiply_adds_per_target_token:,.0f} (decoder {described.decoder_multiply_adds:,}, "
+        f"and the encoder's {described.encoder_multiply_adds:,} shared by all)"
     )
 
 
