@@ -12,8 +12,8 @@ import pytest
 from nmt_keras.cli import main
 
 TRAIN = [
-    "--preset", "debug", "--training.epochs", "2", "--vocabulary.size", "300",
-    "--training.batch_tokens", "512", "--source-language", "eng", "--target-language", "fra",
+    "--preset", "debug", "--training.epochs", "8", "--vocabulary.size", "300",
+    "--training.batch_tokens", "160", "--source-language", "eng", "--target-language", "fra",
 ]  # fmt: skip
 
 
