@@ -40,8 +40,8 @@ def run_describe(options: Namespace) -> None:
         f"parameters: {described.parameters:,}, outside embeddings and output projection "
         f"{described.parameters_outside_embeddings:,}\n"
         f"multiply-adds for each target token, at {options.length} source and target tokens: "
-        f"{described.multiply_adds_per_target_token:,.0f} (decoder {described.decoder_multiply_adds:,}, "
-        f"and the encoder's {described.encoder_multiply_adds:,} shared by all)"
+        f"{described.multiply_adds_per_target_token:,.0f} (decoder {described.decoder_multiply_adds:,}, and a "
+        f"share of the encoder's {described.encoder_multiply_adds:,})"
     )
 
 
@@ -82,11 +82,12 @@ def run_alignment_error(options: Namespace) -> None:
     from nmt_keras.analysis.alignment import alignment_errors
     from nmt_keras.data.phrasebook import phrasebook_pairs
 
+    loaded = _english_french_model(options)
     splits = phrasebook_pairs(seed=options.seed)
     if options.split not in splits:
         raise ConfigError(f"--split must be one of {', '.join(splits)}. Received: --split {options.split}.")
     pairs = splits[options.split]
-    scores = alignment_errors(_english_french_model(options), pairs)
+    scores = alignment_errors(loaded, pairs)
     best = min(range(len(scores)), key=lambda layer: scores[layer].error_rate)
     if options.json:
         layers = [{"layer": layer} | asdict(score) for layer, score in enumerate(scores)]
