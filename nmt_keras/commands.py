@@ -86,7 +86,7 @@ def run_train(options: Namespace) -> None:
 
 
 def run_main(options: Namespace) -> int:
-    corpus, outcome = _experiment(options, "main", [options.seed])
+    corpus, outcome = _experiment(options, "main", [options.seed], ("test", "test_long"))
     from nmt_keras.comparison import rows
     from nmt_keras.experiment import translate_standalone
     from nmt_keras.report.summary import print_by_length, print_listed, print_scores
@@ -116,7 +116,7 @@ def run_compare(options: Namespace) -> int:
         seeds = sorted({int(seed) for seed in options.seeds.split(",")})
     except ValueError:
         raise ConfigError(f"--seeds must be whole numbers with commas. Received: {options.seeds!r}.") from None
-    corpus, outcome = _experiment(options, "comparison", seeds)
+    corpus, outcome = _experiment(options, "comparison", seeds, ("test", "test_long", "test_longer"))
     from nmt_keras.comparison import compare_architectures, rows
     from nmt_keras.report.summary import print_by_length, print_comparisons, print_scores
 
@@ -129,7 +129,9 @@ def run_compare(options: Namespace) -> int:
     return _failed(outcome)
 
 
-def _experiment(options: Namespace, kind: str, seeds: Sequence[int]) -> "tuple[Corpus, Outcome]":
+def _experiment(
+    options: Namespace, kind: str, seeds: Sequence[int], test_splits: Sequence[str]
+) -> "tuple[Corpus, Outcome]":
     """Trains, evaluates and registers what the options ask for."""
     preset = given_preset(options, options.architectures.split(","))
     corpus = _load_corpus(options)
@@ -141,7 +143,7 @@ def _experiment(options: Namespace, kind: str, seeds: Sequence[int]) -> "tuple[C
     ]
     if budget := options.get("budget"):
         trainings = [settings.within(budget) for settings in trainings]
-    return corpus, run_experiment(corpus, trainings, directory)
+    return corpus, run_experiment(corpus, trainings, directory, test_splits)
 
 
 def _failed(outcome: "Outcome") -> int:

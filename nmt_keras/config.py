@@ -196,7 +196,7 @@ class TrainingConfig:
         average_decay: decay of the moving average of weights that is validated and kept.
         validate_every: epochs between validations; the last epoch is always validated.
         patience: validations without a better BLEU before training stops.
-        jit_compile: compile with XLA where the backend and the devices allow it.
+        jit_compile: with TensorFlow, compile with XLA where model and devices allow it. JAX always does.
     """
 
     epochs: int = 100

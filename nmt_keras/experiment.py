@@ -28,7 +28,6 @@ from nmt_keras.training.settings import TrainingSettings, TrainingSummary
 from nmt_keras.training.trainer import train
 
 _CONTEXTS = {"train": "training", "valid": "validation"}
-_TEST_SPLITS = ("test", "test_long", "test_longer")
 _RESULT = "result.json"
 
 
@@ -82,21 +81,25 @@ def tracked_training(
         return _train(corpus, settings, directory, run)
 
 
-def run_experiment(corpus: Corpus, trainings: Sequence[TrainingSettings], directory: Path) -> Outcome:
+def run_experiment(
+    corpus: Corpus, trainings: Sequence[TrainingSettings], directory: Path, test_splits: Sequence[str]
+) -> Outcome:
     """Trains each architecture, evaluates all, and registers the one that validates best.
 
     The same call goes on after an interruption: what is finished in `directory` is not done again. A training that
     fails is reported, and the others go on.
 
     Args:
-        corpus: with "train", "valid", "test", and "test_long" and "test_longer" where there are such.
+        corpus: with "train", "valid" and "test".
         trainings: one for each architecture and seed.
         directory: for the models, the exports, the results and the figures.
+        test_splits: what to evaluate on, "test" among them; those that the corpus lacks are passed over.
 
     Raises:
         UserError: a mistake in the settings, or every training failed.
     """
     seeds = {settings.seed for settings in trainings}
+    test_splits = [split for split in test_splits if split in corpus.splits]
     models: dict[str, TrainedModel] = {}
     failures: dict[str, str] = {}
     with _run(corpus, "experiment", None) as parent:
@@ -105,7 +108,7 @@ def run_experiment(corpus: Corpus, trainings: Sequence[TrainingSettings], direct
         for settings in trainings:
             name = settings.architecture + (f"-seed{settings.seed}" if len(seeds) > 1 else "")
             try:
-                models[name] = _trained_model(corpus, settings, directory / name, name, parent)
+                models[name] = _trained_model(corpus, settings, directory / name, name, parent, test_splits)
             except UserError:
                 raise
             except Exception as error:  # one architecture's failure must not cost the others' hours
@@ -168,32 +171,36 @@ def _log_dataset(run: Run, corpus: Corpus, split: str) -> Any:
     )
 
 
-def _trained_model(corpus: Corpus, settings: TrainingSettings, directory: Path, name: str, parent: Run) -> TrainedModel:
+def _trained_model(
+    corpus: Corpus, settings: TrainingSettings, directory: Path, name: str, parent: Run, test_splits: Sequence[str]
+) -> TrainedModel:
     """Trains and evaluates, or reads what an earlier call left."""
     if (directory / _RESULT).exists():
         summary = train(corpus, settings, directory / "model", parent.log_metrics)  # refuses other settings
         return _restored(corpus, settings, summary, directory)
     with _run(corpus, name, parent) as run:
-        return _train_and_evaluate(corpus, settings, directory, run)
+        return _train_and_evaluate(corpus, settings, directory, run, test_splits)
 
 
-def _train_and_evaluate(corpus: Corpus, settings: TrainingSettings, directory: Path, run: Run) -> TrainedModel:
+def _train_and_evaluate(
+    corpus: Corpus, settings: TrainingSettings, directory: Path, run: Run, test_splits: Sequence[str]
+) -> TrainedModel:
     summary = _train(corpus, settings, directory / "model", run, began=time.time())
     loaded = load_model(directory / "model")
     evaluations, datasets = {}, {}
-    for split in _TEST_SPLITS:
-        if split in corpus.splits:
-            datasets[split] = _log_dataset(run, corpus, split)
-            evaluations[split] = evaluate(loaded, corpus.split(split), settings.search)
-            run.log_table(
-                {
-                    "source": corpus.split(split).sources,
-                    "reference": corpus.split(split).targets,
-                    "hypothesis": evaluations[split].hypotheses,
-                    "score": [translation.score for translation in evaluations[split].translations],
-                },
-                f"hypotheses_{split}",
-            )
+    for split in test_splits:
+        text = corpus.split(split)
+        datasets[split] = _log_dataset(run, corpus, split)
+        evaluations[split] = evaluate(loaded, text, settings.search)
+        run.log_table(
+            {
+                "source": text.sources,
+                "reference": text.targets,
+                "hypothesis": evaluations[split].hypotheses,
+                "score": [translation.score for translation in evaluations[split].translations],
+            },
+            f"hypotheses_{split}",
+        )
     metrics = {"valid_bleu": summary.valid_bleu, "valid_loss": summary.valid_loss}
     for split, evaluation in evaluations.items():
         metrics |= {f"{split}_bleu": evaluation.bleu.score, f"{split}_chrf": evaluation.chrf.score}

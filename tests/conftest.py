@@ -7,6 +7,7 @@ from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # tests compile much and compute little
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(params=ARCHITECTURES.values(), ids=list(ARCHITECTURES))
+@pytest.fixture(scope="module", params=ARCHITECTURES.values(), ids=list(ARCHITECTURES))
 def sizes(request: pytest.FixtureRequest) -> ArchitectureConfig:
     """The sizes of each architecture in turn."""
     return request.param

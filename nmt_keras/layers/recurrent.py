@@ -60,6 +60,26 @@ def unrolled(layer: keras.layers.Layer, x: Tensor, mask: Tensor, name: str, watc
     return [ops.stack(outputs, axis=1), *states]  # (B, S, H), then (B, H) each
 
 
+def recurrence_kernel(config: RecurrentConfig, masked: bool) -> str:
+    """What computes a recurrence over whole sequences with the backend in use, in words.
+
+    Keras calls cuDNN for an LSTM, and for a GRU that resets after the product: with TensorFlow always, with PyTorch
+    where there is no mask, with JAX where there is none and for the LSTM alone.
+
+    Args:
+        config: the cell.
+        masked: whether the layer is called with a mask.
+    """
+    name = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}[config.cell]
+    fused = config.cell == "lstm" or (config.cell == "gru" and config.reset_after)
+    match keras.backend.backend():
+        case "torch":
+            fused &= not masked
+        case "jax":
+            fused &= not masked and config.cell == "lstm"
+    return f"keras.layers.{name} ({'cuDNN on a GPU, else ' * fused}a loop over steps)"
+
+
 class RecurrentEncoder(keras.layers.Layer):
     """Reads the source forward, backward or both ways.
 

@@ -7,7 +7,7 @@ import keras
 from nmt_keras.config import RecurrentAttentionConfig
 from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.masks import padding_mask
-from nmt_keras.layers.recurrent import RecurrentEncoder
+from nmt_keras.layers.recurrent import RecurrentEncoder, recurrence_kernel
 from nmt_keras.layers.recurrent_attention import AttentionDecoder
 from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
 
@@ -46,6 +46,13 @@ class RecurrentAttention(TranslationModel):
     @property
     def vocabulary_layers(self) -> list[keras.layers.Layer]:
         return [self.source_embedding, self.target_embedding, self.output_projection]
+
+    @property
+    def kernels(self) -> str:
+        encoder, decoder = (recurrence_kernel(self.config, masked) for masked in (True, False))
+        if self.decoder.stepwise:
+            decoder = "keras.ops.scan over steps of recurrence and attention"
+        return f"encoder {encoder}, decoder {decoder}"
 
     def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
         mask = padding_mask(source_ids)

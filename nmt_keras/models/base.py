@@ -36,6 +36,11 @@ class TranslationModel(keras.Model):
         """Number of weights outside `vocabulary_layers`: what architectures are compared at."""
         return self.count_params() - sum(layer.count_params() for layer in self.vocabulary_layers)
 
+    @property
+    @abstractmethod
+    def kernels(self) -> str:
+        """What computes the model with the backend in use, in words, for the log."""
+
     @abstractmethod
     def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
         """What the decoder reads; constant while decoding.

@@ -8,7 +8,7 @@ from keras import ops
 from nmt_keras.config import RecurrentConfig
 from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.masks import padding_mask
-from nmt_keras.layers.recurrent import RecurrentDecoder, RecurrentEncoder
+from nmt_keras.layers.recurrent import RecurrentDecoder, RecurrentEncoder, recurrence_kernel
 from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
 
 
@@ -52,6 +52,11 @@ class RecurrentSeq2Seq(TranslationModel):
     @property
     def vocabulary_layers(self) -> list[keras.layers.Layer]:
         return [self.source_embedding, self.target_embedding, self.output_projection]
+
+    @property
+    def kernels(self) -> str:
+        encoder, decoder = (recurrence_kernel(self.config, masked) for masked in (True, False))
+        return f"encoder {encoder}, decoder {decoder}"
 
     def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
         x = self.dropout(self.source_embedding(source_ids), training=training)

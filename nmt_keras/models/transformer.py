@@ -76,11 +76,10 @@ class Transformer(TranslationModel):
 
     def _at_positions(self, x: Tensor, positions: Tensor, training: bool | None) -> Tensor:
         """Embeddings (B, T, model_dim), positions (T,) int32 -> (B, T, model_dim)."""
-        match self.config.positions:
-            case "sinusoidal":
-                x += sinusoidal_encoding(positions, self.config.model_dim)
-            case "learned":
-                x += self.learned_positions(positions)
+        if self.config.positions == "sinusoidal":
+            x += sinusoidal_encoding(positions, self.config.model_dim)
+        elif self.config.positions == "learned":
+            x += self.learned_positions(positions)
         return self.dropout(x, training=training)
 
     @property
@@ -88,6 +87,10 @@ class Transformer(TranslationModel):
         if self.config.tied_embeddings:
             return [self.source_embedding]
         return [self.source_embedding, self.target_embedding, self.output_embedding]
+
+    @property
+    def kernels(self) -> str:
+        return "matrix products over all positions"
 
     def _embed_source(self, ids: Tensor, training: bool | None) -> Tensor:
         return self._at_positions(self.source_embedding(ids), ops.arange(ops.shape(ids)[1]), training)

@@ -44,6 +44,7 @@ from nmt_keras.training.optimizer import WholeBatchAdam
 from nmt_keras.training.run_directory import RunDirectory
 from nmt_keras.training.schedules import InverseSquareRoot
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
+from nmt_keras.training.xla import choose_xla
 
 
 def train(
@@ -84,12 +85,19 @@ def train(
         averaged = build_model(settings.sizes, tokenizer.vocabulary_size)
         if initial:
             model.set_weights(initial.model.get_weights())
-        with_xla = _compile(model, config, num_devices)
+        xla = choose_xla(model, config, num_devices)
+        _compile(model, config, xla.used)
         if num_devices > 1:  # else Keras builds its metrics from a distributed batch, whose dtypes it misreads
             model.test_on_batch(*text.batch(BatchShape(num_devices, config.max_length), np.arange(0)))
     averaged.set_weights(model.get_weights())
+    print(
+        f"{model.name}: {model.count_params():,} parameters, backend {keras.backend.backend()}, "
+        f"{num_devices} device{'s' * (num_devices > 1)}\n"
+        f"computed by {model.kernels}; {'XLA' if xla.used else 'no XLA'}: {xla.reason}",
+        file=sys.stderr,
+    )
     # Only XLA compiles for each shape; without it, more shapes cost nothing and save padding.
-    num_shapes = config.batch_shapes if with_xla else 4 * config.batch_shapes
+    num_shapes = config.batch_shapes if xla.used else 4 * config.batch_shapes
     batches = TrainingBatches(text, config.batch_tokens, num_shapes, settings.seed, num_devices)
     _say_what_is_trained(corpus, tokenizer, batches, dropped)
 
@@ -205,12 +213,7 @@ def _description(
     )
 
 
-def _compile(model: TranslationModel, config: TrainingConfig, num_devices: int) -> bool:
-    """Returns whether XLA is used."""
-    # XLA under MirroredStrategy fails (a variable on another device).
-    mirrored = num_devices > 1 and keras.backend.backend() == "tensorflow"
-    possible = not mirrored and keras.backend.backend() != "torch"
-    jit_compile = config.jit_compile and model.gains_from_xla and possible
+def _compile(model: TranslationModel, config: TrainingConfig, jit_compile: bool) -> None:
     optimizer = WholeBatchAdam(
         InverseSquareRoot(config.learning_rate, config.warmup_steps),
         beta_2=0.98,
@@ -226,12 +229,6 @@ def _compile(model: TranslationModel, config: TrainingConfig, num_devices: int) 
         metrics=[TokenLoss()],
         jit_compile=jit_compile,
     )
-    print(
-        f"{model.name}: {model.count_params():,} parameters, backend {keras.backend.backend()}, "
-        f"{num_devices} device{'s' * (num_devices > 1)}, {'XLA' if jit_compile else 'no XLA'}",
-        file=sys.stderr,
-    )
-    return jit_compile
 
 
 def _say_what_is_trained(

@@ -13,8 +13,8 @@ from keras import ops
 from nmt_keras.analysis.agreement import BUCKETS, agreement_accuracy
 from nmt_keras.cli import main
 from nmt_keras.config import RecurrentConfig, SearchConfig
-from nmt_keras.data.parallel_text import ParallelText
-from nmt_keras.data.phrasebook import AgreementPair, agreement_pairs
+from nmt_keras.data.parallel_text import AgreementPair, ParallelText
+from nmt_keras.data.phrasebook import agreement_pairs
 from nmt_keras.data.phrasebook.agreement import LONGEST_DISTANCE
 from nmt_keras.decoding.translator import Scorer
 from nmt_keras.models.directory import ModelDescription, save_description, save_weights

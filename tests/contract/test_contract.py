@@ -1,5 +1,6 @@
 """What every architecture promises to the trainer, the search and the exporter."""
 
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -7,10 +8,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nmt_keras.config import ArchitectureConfig
+from nmt_keras.config import ArchitectureConfig, SearchConfig
+from nmt_keras.decoding.compilation import compile_inference
+from nmt_keras.decoding.scoring import token_log_probs
+from nmt_keras.decoding.search import beam_search
 from nmt_keras.models.factory import build_model
 from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID
-from nmt_keras.training.losses import token_cross_entropy
 
 V = 17
 SOURCE = np.array(
@@ -34,14 +37,40 @@ TARGET_IN = np.array(
 REAL = TARGET_IN != PAD_ID
 
 
+@pytest.fixture(scope="module")
+def built(sizes: ArchitectureConfig) -> Any:
+    return build_model(sizes, V)
+
+
 @pytest.fixture
-def model(sizes: ArchitectureConfig, build: Any) -> Any:
+def model(built: Any, sizes: ArchitectureConfig, draw_weights: Any) -> Any:
     # Gates halve what passes.
-    return build(sizes, V, seed=11, gain=2.0 if getattr(sizes, "cell", "rnn") != "rnn" else 1.0)
+    return draw_weights(built, seed=11, gain=2.0 if getattr(sizes, "cell", "rnn") != "rnn" else 1.0)
+
+
+@lru_cache(maxsize=3)
+def compiled(model: Any, method: str) -> Any:
+    """A method of the model; compiled on JAX, which otherwise compiles each of its operations by itself."""
+
+    def function(*arguments: Any) -> Any:
+        return getattr(model, method)(*arguments)
+
+    return compile_inference(model, function, 0) if keras.backend.backend() == "jax" else function
 
 
 def call(model: Any, source_ids: np.ndarray, target_in_ids: np.ndarray) -> np.ndarray:
-    return ops.convert_to_numpy(model({"source_ids": source_ids, "target_in_ids": target_in_ids}, training=False))
+    logits = compiled(model, "__call__")({"source_ids": source_ids, "target_in_ids": target_in_ids})
+    return ops.convert_to_numpy(logits)
+
+
+def encode(model: Any, source_ids: np.ndarray) -> Any:
+    return compiled(model, "encode")(source_ids)
+
+
+def decode_step(model: Any, token_ids: Any, step: int, state: Any, memory: Any) -> tuple[np.ndarray, Any]:
+    token_ids, step = (ops.convert_to_tensor(value, "int32") for value in (token_ids, step))
+    logits, state = compiled(model, "decode_step")(token_ids, step, state, memory)
+    return ops.convert_to_numpy(logits), state
 
 
 def padded(ids: np.ndarray, columns: int) -> np.ndarray:
@@ -73,22 +102,20 @@ def test_logits_are_not_degenerate(model: Any) -> None:
 @pytest.mark.parametrize("max_length", [5, 9])
 def test_steps_equal_the_whole_sequence(model: Any, max_length: int) -> None:
     whole = call(model, SOURCE, TARGET_IN)
-    memory = model.encode(SOURCE, training=False)
+    memory = encode(model, SOURCE)
     state = model.initial_state(memory, max_length)
     shapes = keras.tree.map_structure(lambda leaf: tuple(leaf.shape), state)
     for step in range(TARGET_IN.shape[1]):
-        logits, state = model.decode_step(
-            ops.convert_to_tensor(TARGET_IN[:, step]), ops.convert_to_tensor(step, "int32"), state, memory
-        )
-        np.testing.assert_allclose(ops.convert_to_numpy(logits), whole[:, step], atol=1e-5, rtol=1e-5)
+        logits, state = decode_step(model, TARGET_IN[:, step], step, state, memory)
+        np.testing.assert_allclose(logits, whole[:, step], atol=1e-5, rtol=1e-5)
         assert keras.tree.map_structure(lambda leaf: tuple(leaf.shape), state) == shapes
 
 
 def test_nothing_is_remembered_between_calls(model: Any) -> None:
     before = call(model, SOURCE, TARGET_IN)
-    memory = model.encode(SOURCE[:2], training=False)
+    memory = encode(model, SOURCE[:2])
     state = model.initial_state(memory, 3)
-    model.decode_step(ops.convert_to_tensor([9, 4]), ops.convert_to_tensor(0, "int32"), state, memory)
+    decode_step(model, [9, 4], 0, state, memory)
     call(model, SOURCE[2:], TARGET_IN[2:, :2])
     np.testing.assert_array_equal(call(model, SOURCE, TARGET_IN), before)
 
@@ -118,15 +145,11 @@ def test_padding_of_the_source_does_not_matter_to_steps(model: Any) -> None:
     not_pad = [token for token in range(V) if token != PAD_ID]
     logits = []
     for source_ids in (SOURCE, padded(SOURCE, 3)):
-        memory = model.encode(source_ids, training=False)
+        memory = encode(model, source_ids)
         state = model.initial_state(memory, 6)
-        first, state = model.decode_step(
-            ops.full((4,), BOS_ID, "int32"), ops.convert_to_tensor(0, "int32"), state, memory
-        )
-        second, _ = model.decode_step(
-            ops.convert_to_tensor([7, 8, 9, 10]), ops.convert_to_tensor(1, "int32"), state, memory
-        )
-        logits.append(ops.convert_to_numpy(ops.stack([first, second]))[..., not_pad])
+        first, state = decode_step(model, [BOS_ID] * 4, 0, state, memory)
+        second, _ = decode_step(model, [7, 8, 9, 10], 1, state, memory)
+        logits.append(np.stack([first, second])[..., not_pad])
     np.testing.assert_allclose(logits[0], logits[1], atol=1e-5)
 
 
@@ -136,7 +159,7 @@ def test_an_empty_row_gives_numbers(model: Any) -> None:
 
 
 def test_memory_and_state_lead_with_the_batch(model: Any) -> None:
-    memory = model.encode(SOURCE, training=False)
+    memory = encode(model, SOURCE)
     state = model.initial_state(memory, 7)
     for nest in (memory, state):
         leaves = keras.tree.flatten(nest)
@@ -147,69 +170,31 @@ def test_memory_and_state_lead_with_the_batch(model: Any) -> None:
 def test_rows_can_be_gathered(model: Any) -> None:
     """The search repeats memory and reorders state: a hypothesis is its rows, wherever they stand."""
     order = np.array([2, 0, 0, 3])
-    memory = model.encode(SOURCE, training=False)
+    memory = encode(model, SOURCE)
     state = model.initial_state(memory, 4)
-    zero, one = (ops.convert_to_tensor(step, "int32") for step in (0, 1))
-    _, state = model.decode_step(ops.full((4,), BOS_ID, "int32"), zero, state, memory)
+    _, state = decode_step(model, [BOS_ID] * 4, 0, state, memory)
     tokens = np.array([7, 8, 9, 10])
-    expected, _ = model.decode_step(ops.convert_to_tensor(tokens), one, state, memory)
+    expected, _ = decode_step(model, tokens, 1, state, memory)
 
     def gather(nest: Any) -> Any:
         return keras.tree.map_structure(lambda leaf: ops.take(leaf, order, axis=0), nest)
 
-    logits, _ = model.decode_step(ops.convert_to_tensor(tokens[order]), one, gather(state), gather(memory))
-    np.testing.assert_allclose(
-        ops.convert_to_numpy(logits), ops.convert_to_numpy(expected)[order], atol=1e-5, rtol=1e-5
-    )
+    logits, _ = decode_step(model, tokens[order], 1, gather(state), gather(memory))
+    np.testing.assert_allclose(logits, expected[order], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="gradients are taken with TensorFlow's tape")
-def test_every_weight_has_a_gradient(model: Any) -> None:
-    import tensorflow as tf
-
-    labels = np.where(REAL, np.roll(TARGET_IN, -1, axis=1) + 4, PAD_ID) % V
-    with tf.GradientTape() as tape:
-        logits = model({"source_ids": SOURCE, "target_in_ids": TARGET_IN}, training=True)
-        loss = tf.reduce_sum(token_cross_entropy(ops.convert_to_tensor(labels), logits) * REAL)
-    gradients = tape.gradient(loss, [weight.value for weight in model.trainable_variables])
-    for weight, gradient in zip(model.trainable_variables, gradients, strict=True):
-        assert gradient is not None, weight.path
-        size = np.abs(tf.convert_to_tensor(gradient).numpy())
-        assert size.max() > 1e-6, weight.path
-        assert np.isfinite(size).all(), weight.path
-
-
-def test_a_new_model_knows_nothing(sizes: ArchitectureConfig) -> None:
-    keras.utils.set_random_seed(3)
-    vocabulary_size = 2000
-    model = build_model(sizes, vocabulary_size)
-    random = np.random.default_rng(4)
-    source_ids, labels = (random.integers(4, vocabulary_size, (32, 12)) for _ in range(2))
-    target_in_ids = np.concatenate([np.full((32, 1), BOS_ID), labels[:, :-1]], axis=1)
-    logits = ops.convert_to_tensor(call(model, source_ids, target_in_ids))
-    loss = float(ops.mean(token_cross_entropy(ops.convert_to_tensor(labels), logits)))
-    assert loss == pytest.approx(np.log(vocabulary_size), rel=0.05)
-
-
-def test_a_batch_can_be_memorised(sizes: ArchitectureConfig) -> None:
-    keras.utils.set_random_seed(5)
-    model = build_model(sizes, V)
-    random = np.random.default_rng(6)
-    source_ids = np.array([[*random.integers(4, V, 5), EOS_ID] for _ in range(8)])
-    labels = np.array([[*random.integers(4, V, 4), EOS_ID] for _ in range(8)])
-    target_in_ids = np.roll(labels, 1, axis=1)
+def test_a_hypothesis_scores_what_forced_decoding_gives(model: Any) -> None:
+    config = SearchConfig(beam_size=3, length_penalty=0.8, max_length_ratio=1.0, extra_length=4)
+    search = compile_inference(model, lambda source_ids: beam_search(model, source_ids, config), 1)
+    force = compile_inference(model, lambda *arguments: token_log_probs(model, *arguments), 3)
+    ids, scores = search(SOURCE)  # (B, K, L) and (B, K)
+    target_out_ids = ids.reshape(-1, ids.shape[-1])
+    target_in_ids = np.roll(target_out_ids, 1, axis=1)
     target_in_ids[:, 0] = BOS_ID
-    model.compile(
-        optimizer=keras.optimizers.Adam(0.01),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    import tensorflow as tf
-
-    inputs = {"source_ids": source_ids, "target_in_ids": target_in_ids}
-    one_batch = tf.data.Dataset.from_tensors((inputs, labels)).cache().repeat(400)
-    model.fit(one_batch, epochs=1, shuffle=False, verbose=0)
-    assert (call(model, source_ids, target_in_ids).argmax(axis=-1) == labels).all()
+    lengths = (target_out_ids != PAD_ID).sum(axis=1)
+    assert len(set(lengths)) > 1
+    forced = force(np.repeat(SOURCE, 3, axis=0), target_in_ids, target_out_ids).sum(axis=1)
+    np.testing.assert_allclose(scores.ravel(), forced / ((5 + lengths) / 6) ** 0.8, atol=1e-5, rtol=1e-5)
 
 
 def test_vocabulary_layers_are_those_that_follow_the_vocabulary(sizes: ArchitectureConfig) -> None:

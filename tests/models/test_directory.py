@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nmt_keras.config import ArchitectureConfig, RecurrentConfig, SearchConfig
+from nmt_keras.config import ARCHITECTURES, ArchitectureConfig, RecurrentConfig, SearchConfig
 from nmt_keras.errors import ModelError
 from nmt_keras.models.directory import (
     LoadedModel,
@@ -20,8 +20,13 @@ FILES = {"model.json", "vocabulary.model", "model.weights.h5"}
 
 
 def save(directory: Path, model: Any, sizes: ArchitectureConfig, tokenizer: Any) -> ModelDescription:
+    name = next(
+        name
+        for name, architecture in ARCHITECTURES.items()
+        if architecture.sizes is type(sizes) and architecture.fixed.get("cell") == getattr(sizes, "cell", None)
+    )
     description = ModelDescription(
-        "rnn" if isinstance(sizes, RecurrentConfig) else "transformer",
+        name,
         sizes,
         "en",
         "fr",

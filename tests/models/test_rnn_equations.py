@@ -1,51 +1,118 @@
-"""The recurrent model against a float64 loop over its equations."""
+"""The recurrent models, with and without attention, against float64 loops over their equations."""
 
 from typing import Any
 
 import numpy as np
 import pytest
+from keras import ops
+from numpy_equations import attention_weights, recurrent_step, weights
 
-from nmt_keras.config import RecurrentConfig
+from nmt_keras.config import RecurrentAttentionConfig, RecurrentConfig
 from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
 V = 11
 SOURCE = np.array([[5, 9, 4, 7, EOS_ID], [8, 6, EOS_ID, PAD_ID, PAD_ID], [EOS_ID, PAD_ID, PAD_ID, PAD_ID, PAD_ID]])
 TARGET_IN = np.array([[BOS_ID, 4, 10, 5], [BOS_ID, 7, 7, 9], [BOS_ID, 6, 8, 4]])
+SIZES = {"embedding_dim": 6, "hidden_dim": 8}
+READING_ORDERS = {"forward": (1,), "backward": (-1,), "bidirectional": (1, -1)}
+
+FIXED_CONTEXT = [
+    RecurrentConfig("rnn", 3, **SIZES),
+    RecurrentConfig("rnn", 2, encoder_direction="bidirectional", residual=True, **SIZES),
+    RecurrentConfig("lstm", **SIZES),
+    RecurrentConfig("lstm", 3, residual=True, encoder_direction="backward", **SIZES),
+    RecurrentConfig("lstm", 2, encoder_direction="bidirectional", **SIZES),
+    RecurrentConfig("gru", 2, **SIZES),
+    RecurrentConfig("gru", 2, reset_after=False, encoder_direction="bidirectional", **SIZES),
+]
+ATTENTION = [
+    RecurrentAttentionConfig("rnn", **SIZES),
+    RecurrentAttentionConfig("lstm", 2, attention="dot", residual=True, **SIZES),
+    RecurrentAttentionConfig("gru", attention="scaled_dot", encoder_direction="bidirectional", **SIZES),
+    RecurrentAttentionConfig("gru", reset_after=False, attention="additive", **SIZES),
+    RecurrentAttentionConfig("lstm", 2, attention="additive", encoder_direction="backward", **SIZES),
+    RecurrentAttentionConfig("lstm", 2, input_feeding=True, **SIZES),
+    RecurrentAttentionConfig("rnn", 2, input_feeding=True, attention="dot", residual=True, **SIZES),
+]
 
 
-def cell(layer: Any, x: np.ndarray, h: np.ndarray) -> np.ndarray:
-    """tanh(W x + U h + b), one product after the other."""
-    w, u, b = (weight.numpy().astype("float64") for weight in layer.weights)
-    result = np.zeros(len(b))
-    for unit in range(len(b)):
-        result[unit] = np.tanh(w[:, unit] @ x + u[:, unit] @ h + b[unit])
-    return result
+def encode(model: Any, source_ids: np.ndarray) -> tuple[np.ndarray, list[list[np.ndarray]]]:
+    """Source without padding (S,) -> outputs (S, H) and the decoder's first states."""
+    config, encoder = model.config, model.encoder
+    (embeddings,) = weights(model.source_embedding)
+    orders = READING_ORDERS[config.encoder_direction]
+    x = embeddings[source_ids]
+    states = []
+    for number, layers in enumerate(encoder.layers):
+        outputs, last = [], []
+        for order, layer in zip(orders, layers, strict=True):
+            state = [np.zeros(config.hidden_dim // len(orders))] * (2 if config.cell == "lstm" else 1)
+            read = []
+            for x_t in x[::order]:
+                state = recurrent_step(layer, config.cell, x_t, state)
+                read.append(state[0])
+            outputs.append(np.array(read)[::order])
+            last.append(state)
+        output = np.concatenate(outputs, axis=1)
+        x = x + output if config.residual and number > 0 else output
+        if config.encoder_direction == "bidirectional":
+            (forward, backward), bridges = last, [weights(bridge) for bridge in encoder.bridges[number]]
+            bridged = [
+                np.concatenate(pair) @ w + b
+                for pair, (w, b) in zip(zip(forward, backward, strict=True), bridges, strict=True)
+            ]
+            states.append([np.tanh(bridged[0]), *bridged[1:]])
+        else:
+            states.append(last[0])
+    return x, states
+
+
+def decoder_step(config: RecurrentConfig, layers: Any, x: np.ndarray, states: list[list[np.ndarray]]) -> np.ndarray:
+    """x_t (d,) -> output (H,); replaces the states by the new ones."""
+    for number, layer in enumerate(layers):
+        states[number] = recurrent_step(layer, config.cell, x, states[number])
+        x = x + states[number][0] if config.residual and number > 0 else states[number][0]
+    return x
 
 
 def expected_logits(model: Any, source_ids: np.ndarray, target_in_ids: np.ndarray) -> np.ndarray:
     """One sentence without its padding: source_ids (S,), target_in_ids (T,) -> logits (T, V)."""
-    source_embeddings = model.source_embedding.embeddings.numpy().astype("float64")
-    target_embeddings = model.target_embedding.embeddings.numpy().astype("float64")
-    w_out, b_out = (weight.numpy().astype("float64") for weight in model.output_projection.weights)
-    hidden = [np.zeros(model.config.hidden_dim) for _ in model.encoder_layers]
-    for token in source_ids:
-        below = source_embeddings[token]
-        for number, layer in enumerate(model.encoder_layers):
-            below = hidden[number] = cell(layer, below, hidden[number])
-    context = hidden[-1].copy()
+    config = model.config
+    encoded, states = encode(model, source_ids)
+    (embeddings,), (w_o, b_o) = weights(model.target_embedding), weights(model.output_projection)
+    if not isinstance(config, RecurrentAttentionConfig):
+        h_last = states[-1][0]  # enters every step
+        steps = [np.concatenate([embeddings[token], h_last]) for token in target_in_ids]
+        return np.array([decoder_step(config, model.decoder.layers, x, states) @ w_o + b_o for x in steps])
+
+    def context(query: np.ndarray) -> np.ndarray:
+        return attention_weights(config.attention, model.decoder.attention, query, encoded) @ encoded
+
+    layers, (w_c,) = model.decoder.decoder.layers, weights(model.decoder.combine)
+    vector = np.zeros(config.hidden_dim)
     logits = []
     for token in target_in_ids:
-        below = np.concatenate([target_embeddings[token], context])  # W_sc h_T enters every step
-        for number, layer in enumerate(model.decoder_layers):
-            below = hidden[number] = cell(layer, below, hidden[number])
-        logits.append(below @ w_out + b_out)
+        x = embeddings[token]
+        if config.attention == "additive":  # the query is the state before the step
+            c = context(states[-1][0])
+            s = decoder_step(config, layers, np.concatenate([x, c]), states)
+        else:
+            s = decoder_step(config, layers, np.concatenate([x, vector]) if config.input_feeding else x, states)
+            c = context(s)
+        vector = np.tanh(np.concatenate([c, s]) @ w_c)
+        logits.append(vector @ w_o + b_o)
     return np.array(logits)
 
 
-@pytest.mark.parametrize("num_layers", [1, 2, 3])
-def test_the_equations(build: Any, num_layers: int) -> None:
-    model = build(RecurrentConfig("rnn", num_layers, embedding_dim=6, hidden_dim=9), V, seed=num_layers)
-    logits = np.array(model({"source_ids": SOURCE, "target_in_ids": TARGET_IN}))
+def name(config: RecurrentConfig) -> str:
+    attention = f"{config.attention}{'-feeding' * config.input_feeding}-" if hasattr(config, "attention") else ""
+    return f"{config.cell}-{attention}{config.num_layers}-{config.encoder_direction}"
+
+
+@pytest.mark.parametrize("config", [*FIXED_CONTEXT, *ATTENTION], ids=name)
+def test_the_equations(build: Any, config: RecurrentConfig) -> None:
+    model = build(config, V, seed=1, gain=1.0 if config.cell == "rnn" else 3.0)  # gates let half of it pass
+    logits = ops.convert_to_numpy(model({"source_ids": SOURCE, "target_in_ids": TARGET_IN}))
     assert logits.std() > 0.3
     for row, (source_ids, target_in_ids) in enumerate(zip(SOURCE, TARGET_IN, strict=True)):
         expected = expected_logits(model, source_ids[source_ids != PAD_ID], target_in_ids)
@@ -53,18 +120,16 @@ def test_the_equations(build: Any, num_layers: int) -> None:
 
 
 def test_the_context_enters_every_step(build: Any) -> None:
-    model = build(RecurrentConfig("rnn", 1, embedding_dim=6, hidden_dim=9), V)
+    model = build(RecurrentConfig("rnn", **SIZES), V)
     memory = model.encode(SOURCE)
-    before = np.array(model.decode(TARGET_IN, memory))
-    _, _, *rest = (memory["context"], memory["states"])
-    assert rest == []
-    other = {"states": memory["states"], "context": -memory["context"]}
-    after = np.array(model.decode(TARGET_IN, other))
-    # With the recurrence cut, the context still reaches the last step.
-    model.decoder_layers[0].cell.recurrent_kernel.assign(np.zeros((9, 9)))
-    cut, cut_other = (np.array(model.decode(TARGET_IN, each)) for each in (memory, other))
-    assert np.abs(before - after)[:, 0].min(axis=-1).max() > 1e-4
-    assert np.abs(cut - cut_other)[:, -1].max() > 0.05
+    assert set(memory) == {"context", "states"}
+    # With the recurrence cut, only the context can tell of the source.
+    model.decoder.layers[0].cell.recurrent_kernel.assign(np.zeros((8, 8)))
+    logits = [
+        ops.convert_to_numpy(model.decode(TARGET_IN, {"states": memory["states"], "context": context}))
+        for context in (memory["context"], -memory["context"])
+    ]
+    assert np.abs(logits[0] - logits[1]).max(axis=-1).min() > 0.05
 
 
 def test_parameters_are_counted(build: Any) -> None:

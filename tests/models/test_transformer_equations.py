@@ -1,9 +1,12 @@
-"""The whole Transformer, pre-norm and post-norm, against float64 NumPy that goes sentence by sentence, head by head."""
+"""The whole Transformer, with each of its options, against float64 NumPy that goes head by head."""
 
 from typing import Any
 
 import numpy as np
 import pytest
+from keras import ops
+from numpy_equations import softmax, weights
+from scipy.special import ndtr
 
 from nmt_keras.config import TransformerConfig
 from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID
@@ -11,10 +14,6 @@ from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID
 V = 13
 SOURCE = np.array([[5, 9, 4, 7, EOS_ID], [8, 6, EOS_ID, PAD_ID, PAD_ID], [EOS_ID, PAD_ID, PAD_ID, PAD_ID, PAD_ID]])
 TARGET_IN = np.array([[BOS_ID, 4, 10, 5, 12], [BOS_ID, 7, 7, 9, 4], [BOS_ID, 6, 8, 4, 11]])
-
-
-def weights(layer: Any) -> list[np.ndarray]:
-    return [weight.numpy().astype("float64") for weight in layer.weights]
 
 
 def layer_norm(layer: Any, x: np.ndarray) -> np.ndarray:
@@ -32,8 +31,7 @@ def attention(query: np.ndarray, keys: np.ndarray, values: np.ndarray, heads: in
         scores = query[:, columns] @ keys[:, columns].T / np.sqrt(dim)
         if causal:
             scores[np.triu_indices(len(scores), 1)] = -np.inf
-        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        parts.append(scores / scores.sum(axis=1, keepdims=True) @ values[:, columns])
+        parts.append(softmax(scores) @ values[:, columns])
     return np.concatenate(parts, axis=1)
 
 
@@ -49,19 +47,24 @@ def cross_attention(layer: Any, x: np.ndarray, encoded: np.ndarray) -> np.ndarra
     return attention(x @ weights(layer.query)[0], keys, values, layer.num_heads, causal=False) @ kernel + bias
 
 
-def feed_forward(layer: Any, x: np.ndarray) -> np.ndarray:
+def feed_forward(layer: Any, x: np.ndarray, activation: str) -> np.ndarray:
     (w_1, b_1), (w_2, b_2) = weights(layer.hidden), weights(layer.output_projection)
-    return np.maximum(x @ w_1 + b_1, 0) @ w_2 + b_2
+    hidden = x @ w_1 + b_1
+    # GELU(x) = x P(N(0, 1) < x)
+    return (np.maximum(hidden, 0) if activation == "relu" else hidden * ndtr(hidden)) @ w_2 + b_2
 
 
-def embed(model: Any, ids: np.ndarray) -> np.ndarray:
-    dim = model.config.model_dim
-    x = model.embedding.embeddings.numpy().astype("float64")[ids] * np.sqrt(dim)
+def embed(model: Any, embedding: Any, ids: np.ndarray) -> np.ndarray:
+    config = model.config
+    x = weights(embedding)[0][ids] * np.sqrt(config.model_dim)
     for position in range(len(ids)):
-        for i in range(dim // 2):
-            angle = position / 10000 ** (2 * i / dim)
-            x[position, 2 * i] += np.sin(angle)
-            x[position, 2 * i + 1] += np.cos(angle)
+        if config.positions == "learned":
+            x[position] += weights(model.learned_positions)[0][min(position, config.max_positions - 1)]
+        elif config.positions == "sinusoidal":
+            for i in range(config.model_dim // 2):
+                angle = position / 10000 ** (2 * i / config.model_dim)
+                x[position, 2 * i] += np.sin(angle)
+                x[position, 2 * i + 1] += np.cos(angle)
     return x
 
 
@@ -73,12 +76,17 @@ def expected_logits(model: Any, source_ids: np.ndarray, target_in_ids: np.ndarra
             return x + function(layer_norm(norm, x))
         return layer_norm(norm, x + function(x))
 
-    x = embed(model, source_ids)
+    def feed(block: Any, x: np.ndarray) -> np.ndarray:
+        return sublayer(
+            block.feed_forward_residual.norm, x, lambda x: feed_forward(block.feed_forward, x, model.config.activation)
+        )
+
+    x = embed(model, model.source_embedding, source_ids)
     for block in model.encoder_blocks:
         x = sublayer(block.attention_residual.norm, x, lambda x, block=block: self_attention(block.attention, x, False))
-        x = sublayer(block.feed_forward_residual.norm, x, lambda x, block=block: feed_forward(block.feed_forward, x))
+        x = feed(block, x)
     encoded = layer_norm(model.encoder_norm, x) if model.config.pre_norm else x
-    y = embed(model, target_in_ids)
+    y = embed(model, model.target_embedding, target_in_ids)
     for block in model.decoder_blocks:
         y = sublayer(
             block.self_attention_residual.norm, y, lambda y, block=block: self_attention(block.self_attention, y, True)
@@ -88,18 +96,26 @@ def expected_logits(model: Any, source_ids: np.ndarray, target_in_ids: np.ndarra
             y,
             lambda y, block=block: cross_attention(block.cross_attention, y, encoded),
         )
-        y = sublayer(block.feed_forward_residual.norm, y, lambda y, block=block: feed_forward(block.feed_forward, y))
+        y = feed(block, y)
     if model.config.pre_norm:
         y = layer_norm(model.decoder_norm, y)
-    return y @ model.embedding.embeddings.numpy().astype("float64").T + model.embedding.bias.numpy().astype("float64")
+    matrix, bias = weights(model.output_embedding)
+    return y @ matrix.T + bias
 
 
-@pytest.mark.parametrize("pre_norm", [True, False])
-@pytest.mark.parametrize(("encoder_layers", "decoder_layers", "heads"), [(1, 1, 1), (2, 3, 4)])
-def test_the_equations(build: Any, pre_norm: bool, encoder_layers: int, decoder_layers: int, heads: int) -> None:
-    sizes = TransformerConfig(encoder_layers, decoder_layers, 16, heads, 20, dropout_rate=0.3, pre_norm=pre_norm)
-    model = build(sizes, V, seed=heads)
-    logits = np.array(model({"source_ids": SOURCE, "target_in_ids": TARGET_IN}))
+CONFIGS = {
+    "pre-norm": TransformerConfig(2, 3, 16, 4, 20),
+    "one-head": TransformerConfig(1, 1, 16, 1, 20),
+    "post-norm": TransformerConfig(2, 2, 16, 2, 20, pre_norm=False),
+    "learned-positions": TransformerConfig(1, 2, 16, 4, 20, positions="learned", max_positions=3, activation="gelu"),
+    "untied": TransformerConfig(2, 1, 16, 2, 20, positions="none", tied_embeddings=False),
+}
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=list(CONFIGS))
+def test_the_equations(build: Any, config: TransformerConfig) -> None:
+    model = build(config, V, seed=config.num_heads)
+    logits = ops.convert_to_numpy(model({"source_ids": SOURCE, "target_in_ids": TARGET_IN}))
     assert logits.std() > 0.3
     for row, (source_ids, target_in_ids) in enumerate(zip(SOURCE, TARGET_IN, strict=True)):
         expected = expected_logits(model, source_ids[source_ids != PAD_ID], target_in_ids)

@@ -328,3 +328,21 @@ def test_compiled_by_xla_it_learns_the_same(
         weights.append(recorder.weights[-1])
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-4)
+
+
+def test_a_budget_of_tokens_ends_an_epoch_early(
+    digits: Corpus, settings: TrainingSettings, tmp_path: Path, silent: Any
+) -> None:
+    budget = 700
+    summary = train(digits, replace(settings, max_tokens=budget), tmp_path / "model", silent)
+    text = TokenizedText(digits.split("train"), load_model(tmp_path / "model").tokenizer)
+    batches = TrainingBatches(text, settings.training.batch_tokens, 4 * settings.training.batch_shapes, settings.seed)
+    seen, steps = 0, 0
+    for _, indices in [batch for epoch in range(4) for batch in batches.plan(epoch)]:
+        if seen >= budget:
+            break
+        seen += sum(len(text.target_ids[index]) for index in indices)
+        steps += 1
+    assert summary.steps == steps
+    assert steps % batches.steps_per_epoch  # in the middle of an epoch
+    assert (summary.epochs, len(summary.history)) == (-(-steps // batches.steps_per_epoch), summary.epochs)

@@ -1,0 +1,37 @@
+"""Whether XLA compiles the training step, and why."""
+
+from typing import NamedTuple
+
+import keras
+
+from nmt_keras.config import TrainingConfig
+from nmt_keras.models.base import TranslationModel
+
+
+class XlaChoice(NamedTuple):
+    """Whether XLA compiles the training step, and the reason, for the log."""
+
+    used: bool
+    reason: str
+
+
+def choose_xla(model: TranslationModel, config: TrainingConfig, num_devices: int) -> XlaChoice:
+    """XLA where the backend can do with or without it and the model gains from it.
+
+    Args:
+        model: any architecture.
+        config: `jit_compile` says whether XLA is wanted.
+        num_devices: devices that share a batch.
+    """
+    match keras.backend.backend():
+        case "jax":
+            return XlaChoice(True, "JAX compiles with nothing else, and is very slow without")
+        case "torch":
+            return XlaChoice(False, "PyTorch has none")
+    if not config.jit_compile:
+        return XlaChoice(False, "training.jit_compile is false")
+    if num_devices > 1:
+        return XlaChoice(False, "it fails under MirroredStrategy (a variable on another device)")
+    if not model.gains_from_xla:
+        return XlaChoice(False, "the loops over time are slower with it on a CPU, and it would rule cuDNN out")
+    return XlaChoice(True, "it makes matrix products over all positions faster")

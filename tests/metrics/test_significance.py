@@ -1,0 +1,91 @@
+from itertools import product
+
+import numpy as np
+import pytest
+from sacrebleu.metrics import BLEU
+
+from nmt_keras.errors import UserError
+from nmt_keras.metrics.significance import compare_systems, holm
+
+REFERENCES = [
+    "le chat noir dort sur le lit de ma sœur",
+    "nous avons mangé une pomme rouge ce matin",
+    "elle ne veut pas venir à la maison demain",
+    "les enfants jouent dans le jardin avec un chien",
+    "il faut que tu prennes le train de midi",
+    "mon frère lit un livre près de la fenêtre",
+    "la porte de la cuisine est restée ouverte hier",
+    "ils ont vendu leur vieille voiture à un voisin",
+]
+GOOD = [
+    "le chat noir dort sur le lit de sa sœur",
+    "nous avons mangé la pomme rouge ce matin",
+    "elle ne veut pas venir à la maison",
+    "les enfants jouent dans un jardin avec un chien",
+    "il faut que tu prennes un train de midi",
+    "mon frère lit le livre près de la fenêtre",
+    "une porte de la cuisine est restée ouverte hier",
+    "ils ont vendu la vieille voiture à un voisin",
+]
+FAIR = [
+    "le chat noir dort sur un lit de ma mère",
+    "nous avons mangé une pomme rouge ce matin",
+    "elle veut venir à la maison demain",
+    "les enfants jouent dans le jardin avec le chat",
+    "il faut que tu prennes le train de midi",
+    "mon frère lit des livres près de la porte",
+    "la porte de la cuisine est restée fermée",
+    "ils ont vendu leur voiture à un ami",
+]
+
+
+def corpus_bleu(hypotheses: list[str]) -> float:
+    return BLEU().corpus_score(hypotheses, [REFERENCES]).score
+
+
+def test_randomization_agrees_with_all_exchanges() -> None:
+    """With eight sentences, all 256 ways of exchanging the systems' translations can be counted."""
+    observed = abs(corpus_bleu(GOOD) - corpus_bleu(FAIR))
+    as_large = 0
+    for swaps in product((False, True), repeat=len(REFERENCES)):
+        one = [fair if swap else good for swap, good, fair in zip(swaps, GOOD, FAIR, strict=True)]
+        other = [good if swap else fair for swap, good, fair in zip(swaps, GOOD, FAIR, strict=True)]
+        as_large += abs(corpus_bleu(one) - corpus_bleu(other)) >= observed - 1e-9
+    exact = as_large / 2 ** len(REFERENCES)
+    assert 0.02 < exact < 0.98
+    (comparison,) = compare_systems({"good": GOOD, "fair": FAIR}, REFERENCES)
+    assert (comparison.system, comparison.other) == ("good", "fair")
+    assert comparison.difference == pytest.approx(corpus_bleu(GOOD) - corpus_bleu(FAIR))
+    assert comparison.randomization_p == pytest.approx(exact, abs=0.025)  # five deviations of 10,000 draws
+
+
+def test_differences_and_none() -> None:
+    random = np.random.default_rng(3)
+    references = [" ".join(random.permutation(sentence.split())) for sentence in REFERENCES * 12]
+
+    def spoilt(share: float) -> list[str]:
+        return [
+            " ".join("euh" if random.random() < share else word for word in sentence.split()) for sentence in references
+        ]
+
+    systems = {"best": spoilt(0.05), "twin": spoilt(0.05), "worst": spoilt(0.5)}
+    found = {(pair.system, pair.other): pair for pair in compare_systems(systems, references)}
+    assert {names: pair.significant for names, pair in found.items()} == {
+        ("best", "twin"): False,
+        ("best", "worst"): True,
+        ("twin", "worst"): True,
+    }
+    assert found["best", "worst"].difference > 20
+    assert found["best", "worst"].bootstrap_p < 0.01
+
+
+def test_holm_by_hand() -> None:
+    # Sorted 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, and no value below the one before.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_systems_must_have_as_many_translations() -> None:
+    with pytest.raises(UserError, match=r"Received: 8 references, translations \{'a': 8, 'b': 7\}"):
+        compare_systems({"a": GOOD, "b": GOOD[:7]}, REFERENCES)

@@ -1,0 +1,65 @@
+"""`nmt-keras compare` on a corpus of the user's own: interrupted by a failure, gone on with, and done."""
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sacrebleu.metrics import BLEU
+
+from nmt_keras import experiment
+from nmt_keras.cli import main
+from nmt_keras.data.corpora import load_corpus
+from nmt_keras.files import read_json
+
+COMPARE = [
+    "compare", "--preset", "debug", "--architectures", "gru,transformer", "--seeds", "1,2", "--budget", "400-tokens",
+    "--vocabulary.size", "300", "--training.batch_tokens", "160", "--training.learning_rate", "0.02",
+    "--source-language", "eng", "--target-language", "fra", "--output", "comparison",
+]  # fmt: skip
+
+
+@pytest.mark.heavy
+def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
+    digit_files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [*COMPARE, "--corpus", str(digit_files)]
+    evaluate, evaluated = experiment.evaluate, []
+
+    def fails_at_second(*arguments: Any) -> Any:
+        evaluated.append(arguments)
+        if len(evaluated) == 2:
+            raise RuntimeError("out of memory")
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(experiment, "evaluate", fails_at_second)
+    assert main(command) == 1
+    assert "transformer-seed1 failed: RuntimeError: out of memory" in capsys.readouterr().err.splitlines()
+    results = {path.parent.name for path in Path("comparison").glob("*/result.json")}
+    assert results == {"gru-seed1", "gru-seed2", "transformer-seed2"}
+
+    assert main(command) == 0
+    assert len(evaluated) == 5  # only what failed was done again
+    out = capsys.readouterr().out
+    assert main(command) == 0
+    assert len(evaluated) == 5
+    assert capsys.readouterr().out == out
+
+    references = load_corpus(str(digit_files), "eng", "fra").split("test").targets
+    for architecture in ("gru", "transformer"):
+        scores = [
+            BLEU().corpus_score([text for text, _ in translations], [references]).score
+            for seed in (1, 2)
+            for result in [read_json(Path(f"comparison/{architecture}-seed{seed}/result.json"))]
+            for translations in [result["evaluations"]["test"]["translations"]]
+        ]
+        cells = next(line for line in out.splitlines() if line.startswith(f"| {architecture} ")).split("|")
+        assert cells[2].strip() == f"{statistics.fmean(scores):.2f} ± {statistics.stdev(scores):.2f}"
+    (difference,) = [line for line in out.splitlines() if line.startswith("| gru - transformer ")]
+    assert difference.split("|")[-2].strip() in {"different", "no difference"}
+
+
+@pytest.mark.parametrize("seeds", ["", "1,x", "1;2"])
+def test_seeds_are_whole_numbers(seeds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "--seeds", seeds]) == 2
+    assert f"--seeds must be whole numbers with commas. Received: {seeds!r}." in capsys.readouterr().err
