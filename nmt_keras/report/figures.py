@@ -142,7 +142,7 @@ def attention_map(
     panel.set_xlabel(column_label)
     panel.tick_params(length=0)
     panel.spines[:].set_visible(False)
-    figure.colorbar(image, label="attention weight")
+    figure.colorbar(image, label="attention weight", pad=0.02)
     figure.suptitle(title, fontsize="medium")
     return _save(figure, path)
 
