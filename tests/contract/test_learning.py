@@ -61,5 +61,6 @@ def test_a_batch_can_be_memorised(sizes: ArchitectureConfig) -> None:
     inputs, labels = batch(np.random.default_rng(6), 8, 5, V)
     model.compile(keras.optimizers.Adam(0.01), LabelSmoothedCrossEntropy(0.0), **COMPILED)
     losses = (model.train_on_batch(inputs, labels) / labels.size for _ in range(400))  # of one token, in nats
-    assert any(loss < 0.1 for loss in losses)
+    # Below ln 2 / 40, each of the 40 labels has a probability above a half.
+    assert any(loss < 0.015 for loss in losses)
     assert (forward(model, inputs).argmax(axis=-1) == labels).all()
