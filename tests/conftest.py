@@ -69,6 +69,12 @@ def sizes(request: pytest.FixtureRequest) -> ArchitectureConfig:
 
 
 @pytest.fixture(scope="session")
+def contract_sizes() -> dict[str, ArchitectureConfig]:
+    """The sizes of all architectures, by name."""
+    return ARCHITECTURES
+
+
+@pytest.fixture(scope="session")
 def draw_weights() -> Callable[..., Any]:
     """A function that draws all weights anew, large enough that every part of the model matters."""
 

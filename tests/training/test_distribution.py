@@ -4,10 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import keras
 import pytest
 
 from nmt_keras.errors import ConfigError
@@ -45,23 +45,29 @@ print(json.dumps({"history": summary.history, "weights": weights}))
 """
 
 
-def run(devices: int, directory: Path, text: Path) -> dict[str, Any]:
+def run(backend: str, devices: int, directory: Path, text: Path) -> dict[str, Any]:
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(devices), str(directory), str(text)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {"KERAS_BACKEND": backend, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}  # JAX's two
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
     assert done.returncode == 0, done.stderr[-3000:]
     assert f"{devices} device" in done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.mark.heavy
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processors")
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="logical processors are TensorFlow's")
-def test_two_devices_learn_what_one_learns(digits: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "backend",
+    [
+        pytest.param("tensorflow", marks=pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processors")),
+        pytest.param("jax", marks=pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")),
+    ],
+)
+def test_two_devices_learn_what_one_learns(backend: str, digits: Any, tmp_path: Path) -> None:
     text = tmp_path / "text.json"
     text.write_text(
         json.dumps({name: (list(split.sources), list(split.targets)) for name, split in digits.splits.items()})
     )
-    one, two = (run(devices, tmp_path / str(devices), text) for devices in (1, 2))
+    one, two = (run(backend, devices, tmp_path / str(devices), text) for devices in (1, 2))
     assert [entry["step"] for entry in one["history"]] == [entry["step"] for entry in two["history"]]
     for first, second in zip(one["history"], two["history"], strict=True):
         assert second["train_loss"] == pytest.approx(first["train_loss"], abs=1e-5)

@@ -1,0 +1,64 @@
+"""The recurrent decoder, step by step, against Keras' own layers over the whole sequence."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from nmt_keras.config import RecurrentConfig
+from nmt_keras.layers.recurrent import RecurrentDecoder, recurrence_kernel
+
+DIM, UNITS = 5, 7
+LAYERS: dict[str, tuple[RecurrentConfig, type, dict[str, Any]]] = {
+    "rnn": (RecurrentConfig("rnn", hidden_dim=UNITS), keras.layers.SimpleRNN, {}),
+    "lstm": (RecurrentConfig("lstm", hidden_dim=UNITS), keras.layers.LSTM, {}),
+    "gru": (RecurrentConfig("gru", hidden_dim=UNITS), keras.layers.GRU, {}),
+    "gru-reset-before": (
+        RecurrentConfig("gru", hidden_dim=UNITS, reset_after=False),
+        keras.layers.GRU,
+        {"reset_after": False},
+    ),
+}
+
+
+@pytest.mark.parametrize(("config", "stock", "options"), LAYERS.values(), ids=list(LAYERS))
+def test_steps_equal_the_stock_layer(config: RecurrentConfig, stock: type, options: dict[str, Any]) -> None:
+    random = np.random.default_rng(3)
+    x = random.normal(size=(4, 9, DIM)).astype("float32")
+    state = [random.normal(size=(4, UNITS)).astype("float32") for _ in range(2 if config.cell == "lstm" else 1)]
+    layer = stock(UNITS, return_sequences=True, return_state=True, **options)
+    layer.build(x.shape)
+    layer.set_weights([random.normal(size=weight.shape) for weight in layer.weights])
+    decoder = RecurrentDecoder(config)
+    decoder.build(x.shape)
+    decoder.set_weights(layer.get_weights())
+
+    whole, *last = map(ops.convert_to_numpy, layer(x, initial_state=list(map(ops.convert_to_tensor, state))))
+    states = [list(map(ops.convert_to_tensor, state))]
+    for t in range(x.shape[1]):
+        output, states = decoder.step(ops.convert_to_tensor(x[:, t]), states)
+        np.testing.assert_allclose(ops.convert_to_numpy(output), whole[:, t], atol=1e-5)
+    for own, stock_state in zip(states[0], last, strict=True):
+        np.testing.assert_allclose(ops.convert_to_numpy(own), stock_state, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backend", "cell", "reset_after", "masked", "fused"),
+    [
+        ("tensorflow", "lstm", True, True, True),
+        ("tensorflow", "gru", False, False, False),
+        ("tensorflow", "rnn", True, False, False),
+        ("jax", "lstm", True, False, True),
+        ("jax", "lstm", True, True, False),
+        ("jax", "gru", True, False, False),
+        ("torch", "gru", True, False, True),
+        ("torch", "gru", True, True, False),
+    ],
+)
+def test_the_kernel_is_named(
+    backend: str, cell: Any, reset_after: bool, masked: bool, fused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    assert ("cuDNN" in recurrence_kernel(RecurrentConfig(cell, reset_after=reset_after), masked)) == fused
