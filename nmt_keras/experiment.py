@@ -130,13 +130,11 @@ def translate_standalone(saved_model: Path, sentences: Sequence[str]) -> list[st
     """Translations by a new process that loads the SavedModel and knows nothing of this package."""
     program = subprocess.run(
         [sys.executable, str(Path(standalone.__file__)), str(saved_model)],
-        input="\n".join(sentences),
+        input="\n".join(sentences).encode(),
         stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
         check=True,
     )
-    return program.stdout.removesuffix("\n").split("\n")
+    return program.stdout.decode().removesuffix("\n").split("\n")  # a carriage return is part of a sentence
 
 
 def _run(corpus: Corpus, name: str, parent: Run | None) -> AbstractContextManager[Run]:
