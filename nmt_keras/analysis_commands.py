@@ -102,15 +102,15 @@ def run_alignment_error(options: Namespace) -> None:
     print(f"best: layer {best}, of {len(scores)}, on the {len(pairs):,} sentences of {options.split}")
 
 
-def _check_ending(options: Namespace, *endings: str) -> Path:
+def _output_file(options: Namespace) -> Path:
     path = Path(options.output).expanduser()
-    if path.suffix not in endings:
-        raise ConfigError(f"--output must end in {' or '.join(endings)}. Received: --output {options.output}.")
+    if path.suffix not in {".png", ".svg", ".json"}:
+        raise ConfigError(f"--output must end in .png, .svg or .json. Received: --output {options.output}.")
     return path
 
 
 def run_align(options: Namespace) -> None:
-    path = _check_ending(options, ".png", ".svg", ".json")
+    path = _output_file(options)
     from nmt_keras.analysis.alignment import AXES, attention_maps
     from nmt_keras.files import write_json
     from nmt_keras.report.figures import attention_map
@@ -144,7 +144,7 @@ def run_align(options: Namespace) -> None:
 
 
 def run_gradient_flow(options: Namespace) -> None:
-    path = _check_ending(options, ".png", ".svg", ".json")
+    path = _output_file(options)
     from nmt_keras.analysis.gradient_flow import gradient_flow, sentences_of_length, untrained
     from nmt_keras.data.dataset import TokenizedText
     from nmt_keras.files import write_json

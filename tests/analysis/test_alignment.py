@@ -246,7 +246,7 @@ def test_align_draws_a_figure(transformer: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--output", "map.pdf"], "--output must end in .png or .svg or .json. Received: --output map.pdf."),
+        (["--output", "map.pdf"], "--output must end in .png, .svg or .json. Received: --output map.pdf."),
         (["--output", "map.png", "--kind", "self"], "--kind must be one of cross, encoder_self, decoder_self"),
         (["--output", "map.png", "--layer", "3"], "--layer must be at least 0 and below 3. Received: --layer 3."),
     ],

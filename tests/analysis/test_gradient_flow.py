@@ -288,4 +288,4 @@ def test_command(
     with Image.open(tmp_path / "flow.png") as image:
         assert image.width > 1000
     assert main([*arguments, "--output", "flow.txt"]) == 2
-    assert "--output must end in .png or .svg or .json. Received: --output flow.txt." in capsys.readouterr().err
+    assert "--output must end in .png, .svg or .json. Received: --output flow.txt." in capsys.readouterr().err
