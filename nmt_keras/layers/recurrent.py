@@ -80,6 +80,55 @@ def recurrence_kernel(config: RecurrentConfig, masked: bool) -> str:
     return f"keras.layers.{name} ({'cuDNN on a GPU, else ' * fused}a loop over steps)"
 
 
+class EncoderLayer(keras.layers.Layer):
+    """One layer of the encoder: a recurrence in each direction, and a bridge where there are two.
+
+    Args:
+        config: sizes and rates.
+        number: of the layer in its stack, counted from 0.
+    """
+
+    def __init__(self, config: RecurrentConfig, number: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.number = number
+        self.hidden_dim = config.hidden_dim
+        names = {"bidirectional": ("forward", "backward")}.get(config.encoder_direction, (config.encoder_direction,))
+        self.directions = [recurrent_layer(config, config.hidden_dim // len(names), name) for name in names]
+        activations = ("tanh", "linear") if config.cell == "lstm" else ("tanh",)
+        self.bridges = [
+            keras.layers.Dense(config.hidden_dim, activation=activation, name="bridge")
+            for activation in activations
+            if len(names) > 1
+        ]
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        for layer in self.directions:
+            layer.build(input_shape)
+        for bridge in self.bridges:
+            bridge.build((None, self.hidden_dim))
+
+    def call(
+        self, x: Tensor, mask: Tensor, training: bool | None = None, watch: Watch | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Inputs (B, S, d) and mask (B, S) bool -> outputs (B, S, H) and the last state."""
+        outputs, last = [], []
+        for layer in self.directions:
+            backward = layer.name == "backward"
+            read = reverse_sequences(x, mask) if backward else x
+            # Masked steps carry the state on.
+            if watch is None:
+                output, *state = layer(read, mask=mask, training=training)
+            else:
+                output, *state = unrolled(layer, read, mask, f"layer {self.number} {layer.name}", watch)
+            outputs.append(reverse_sequences(output, mask) if backward else output)
+            last.append(state)
+        output = ops.concatenate(outputs, axis=-1)
+        if not self.bridges:
+            return output, last[0]
+        both = [ops.concatenate(parts, axis=-1) for parts in zip(*last, strict=True)]
+        return output, [bridge(part) for bridge, part in zip(self.bridges, both, strict=True)]
+
+
 class RecurrentEncoder(keras.layers.Layer):
     """Reads the source forward, backward or both ways.
 
@@ -93,56 +142,23 @@ class RecurrentEncoder(keras.layers.Layer):
     def __init__(self, config: RecurrentConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.config = config
-        directions = {"forward": [False], "backward": [True], "bidirectional": [False, True]}
-        self.backward = directions[config.encoder_direction]
-        self.layers = [
-            [
-                recurrent_layer(config, config.hidden_dim // len(self.backward), "backward" if backward else "forward")
-                for backward in self.backward
-            ]
-            for _ in range(config.num_layers)
-        ]
-        self.bridges = [
-            [
-                keras.layers.Dense(config.hidden_dim, activation=activation, name="bridge")
-                for activation in (("tanh", "linear") if config.cell == "lstm" else ("tanh",))
-            ]
-            for _ in range(config.num_layers)
-            if len(self.backward) > 1
-        ]
+        self.layers = [EncoderLayer(config, number, name=f"layer_{number}") for number in range(config.num_layers)]
         self.dropout = sequence_dropout(config.dropout_rate)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        for number, layers in enumerate(self.layers):
-            for layer in layers:
-                layer.build((None, None, self.config.hidden_dim) if number else input_shape)
-        for bridges in self.bridges:
-            for bridge in bridges:
-                bridge.build((None, self.config.hidden_dim))
+        for number, layer in enumerate(self.layers):
+            layer.build((None, None, self.config.hidden_dim) if number else input_shape)
 
     def call(
         self, x: Tensor, mask: Tensor, training: bool | None = None, watch: Watch | None = None
     ) -> tuple[Tensor, States]:
         """Embeddings (B, S, E) and mask (B, S) bool -> outputs (B, S, H) and the last state of each layer."""
         states: States = []
-        for number, layers in enumerate(self.layers):
-            outputs, last = [], []
-            for backward, layer in zip(self.backward, layers, strict=True):
-                read = reverse_sequences(x, mask) if backward else x
-                # Masked steps carry the state on.
-                if watch is None:
-                    output, *state = layer(read, mask=mask, training=training)
-                else:
-                    output, *state = unrolled(layer, read, mask, f"layer {number} {layer.name}", watch)
-                outputs.append(reverse_sequences(output, mask) if backward else output)
-                last.append(state)
-            output = self.dropout(ops.concatenate(outputs, axis=-1), training=training)
+        for number, layer in enumerate(self.layers):
+            output, state = layer(x, mask, training=training, watch=watch)
+            output = self.dropout(output, training=training)
             x = x + output if self.config.residual and number else output
-            if self.bridges:
-                both = [ops.concatenate(parts, axis=-1) for parts in zip(*last, strict=True)]
-                states.append([bridge(part) for bridge, part in zip(self.bridges[number], both, strict=True)])
-            else:
-                states.append(last[0])
+            states.append(state)
         return x, states
 
 

@@ -6,7 +6,6 @@ model.weights.h5      the weights, readable on every backend
 """
 
 import hashlib
-import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -111,9 +110,7 @@ def load_model(directory: Path) -> LoadedModel:
     tokenizer = Tokenizer(proto)
     model = build_model(description.sizes, tokenizer.vocabulary_size)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Keras warns of what does not fit, and then refuses it
-            model.load_weights(directory / _WEIGHTS)
+        model.load_weights(directory / _WEIGHTS)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"{directory / _WEIGHTS} does not fit the {description.architecture} that {_DESCRIPTION} "

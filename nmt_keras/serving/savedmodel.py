@@ -25,8 +25,6 @@ class TranslationServer(tf.Module):
         super().__init__(name="translation_server")
         self.tokenizer = loaded.tokenizer
         self.model = loaded.model
-        # TensorFlow does not look for layers in nested lists, as Keras does.
-        self.model_variables = [variable.value for variable in loaded.model.variables]
         self.config = config
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="source")])

@@ -66,7 +66,7 @@ def test_the_tanh_rnn_s_gradients_are_products_of_jacobians(build: Any, radius: 
     """d h_T / d h_t = prod_k diag(1 - h_k^2) U^T, k from t + 1 to T; the recurrent matrix U is `radius` times an
     orthogonal one. Near zero the norm is radius^(T - t) of the last one: it vanishes, holds or explodes."""
     model = build(RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0), V, seed=2)
-    encoder, decoder = model.encoder.layers[0][0].cell, model.decoder.layers[0].cell
+    encoder, decoder = model.encoder.layers[0].directions[0].cell, model.decoder.layers[0].cell
     rotation, _ = np.linalg.qr(np.random.default_rng(3).normal(size=(12, 12)))
     encoder.recurrent_kernel.assign(radius * rotation)
     model.source_embedding.embeddings.assign(embedding_size * weight(model.source_embedding.embeddings))
@@ -149,7 +149,7 @@ def test_gradients_of_the_lstm_s_states_with_attention(build: Any, direction: An
     source_ids = sources(5)
     losses, gradients = state_gradients(model, {"source_ids": source_ids, "target_in_ids": TARGET_IN}, TARGET_OUT)
     assert list(gradients) == [f"layer 0 {direction} h", f"layer 0 {direction} C"]
-    cells = {"encoder": model.encoder.layers[0][0].cell, "decoder": model.decoder.decoder.layers[0].cell}
+    cells = {"encoder": model.encoder.layers[0].directions[0].cell, "decoder": model.decoder.decoder.layers[0].cell}
     weights = {
         f"{side} {name}": weight(getattr(cell, name))
         for side, cell in cells.items()

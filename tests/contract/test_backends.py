@@ -4,16 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from architecture_names import architecture_of
 from saved_answers import saved_answers
 
-from nmt_keras.config import ARCHITECTURES, ArchitectureConfig, SearchConfig
+from nmt_keras.config import SearchConfig
 from nmt_keras.models.directory import ModelDescription, save_description, save_weights
 
 TESTS = Path(__file__).parents[1]
@@ -32,14 +32,6 @@ def python(*arguments: str, **environment: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
-
-
-def architecture_of(sizes: ArchitectureConfig) -> str:
-    return next(
-        name
-        for name, architecture in ARCHITECTURES.items()
-        if type(sizes) is architecture.sizes and architecture.fixed.items() <= asdict(sizes).items()
-    )
 
 
 @pytest.fixture(scope="module")

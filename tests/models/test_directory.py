@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from architecture_names import architecture_of
 
-from nmt_keras.config import ARCHITECTURES, ArchitectureConfig, RecurrentConfig, SearchConfig
+from nmt_keras.config import ArchitectureConfig, RecurrentConfig, SearchConfig
 from nmt_keras.errors import ModelError
 from nmt_keras.models.directory import (
     LoadedModel,
@@ -20,13 +21,8 @@ FILES = {"model.json", "vocabulary.model", "model.weights.h5"}
 
 
 def save(directory: Path, model: Any, sizes: ArchitectureConfig, tokenizer: Any) -> ModelDescription:
-    name = next(
-        name
-        for name, architecture in ARCHITECTURES.items()
-        if architecture.sizes is type(sizes) and architecture.fixed.get("cell") == getattr(sizes, "cell", None)
-    )
     description = ModelDescription(
-        name,
+        architecture_of(sizes),
         sizes,
         "en",
         "fr",

@@ -43,9 +43,9 @@ def encode(model: Any, source_ids: np.ndarray) -> tuple[np.ndarray, list[list[np
     orders = READING_ORDERS[config.encoder_direction]
     x = embeddings[source_ids]
     states = []
-    for number, layers in enumerate(encoder.layers):
+    for number, encoder_layer in enumerate(encoder.layers):
         outputs, last = [], []
-        for order, layer in zip(orders, layers, strict=True):
+        for order, layer in zip(orders, encoder_layer.directions, strict=True):
             state = [np.zeros(config.hidden_dim // len(orders))] * (2 if config.cell == "lstm" else 1)
             read = []
             for x_t in x[::order]:
@@ -56,7 +56,7 @@ def encode(model: Any, source_ids: np.ndarray) -> tuple[np.ndarray, list[list[np
         output = np.concatenate(outputs, axis=1)
         x = x + output if config.residual and number > 0 else output
         if config.encoder_direction == "bidirectional":
-            (forward, backward), bridges = last, [weights(bridge) for bridge in encoder.bridges[number]]
+            (forward, backward), bridges = last, [weights(bridge) for bridge in encoder_layer.bridges]
             bridged = [
                 np.concatenate(pair) @ w + b
                 for pair, (w, b) in zip(zip(forward, backward, strict=True), bridges, strict=True)
