@@ -53,6 +53,7 @@ def expected(saved: Path) -> dict[str, Any]:
     return {path.name: saved_answers(path) for path in saved.iterdir()}
 
 
+@pytest.mark.heavy
 @EVERY_BACKEND
 def test_a_saved_model_answers_the_same(backend: str, saved: Path, expected: dict[str, Any]) -> None:
     path = os.pathsep.join([str(TESTS), *sys.path])

@@ -55,6 +55,7 @@ def test_every_weight_has_a_gradient(sizes: ArchitectureConfig, build: object) -
         assert np.abs(gradient).max() > 1e-6, weight.path
 
 
+@pytest.mark.heavy
 def test_a_batch_can_be_memorised(sizes: ArchitectureConfig) -> None:
     keras.utils.set_random_seed(5)
     model = build_model(sizes, V)
