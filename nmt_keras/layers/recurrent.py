@@ -1,13 +1,7 @@
 """Stacks of recurrent layers: the encoder reads whole sentences, the decoder also goes step by step.
 
-tanh RNN: h_t = tanh(W x_t + U h_{t-1} + b)
-LSTM:     i, f, o = sigma(W x_t + U h_{t-1} + b);  c_t = f c_{t-1} + i tanh(W_c x_t + U_c h_{t-1} + b_c);
-          h_t = o tanh(c_t)                                          (Hochreiter and Schmidhuber 1997; Gers et al. 2000)
-GRU:      z, r = sigma(W x_t + U h_{t-1} + b);  h_t = z h_{t-1} + (1 - z) g, where the candidate is
-          g = tanh(W_g x_t + b_g + r (U_g h_{t-1} + b_r)) with `reset_after`, the form of the fused kernels, and
-          g = tanh(W_g x_t + U_g (r h_{t-1}) + b_g) without          (Cho et al. 2014)
-
-Keras' own layers compute them. A state is a list: [h] for RNN and GRU, [h, c] for the LSTM, each (B, H) float.
+`recurrence.py` has the recurrences of each layer. A state is a list: [h] for RNN and GRU, [h, c] for the LSTM, each
+(B, H) float.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,22 +13,11 @@ from keras import ops
 from nmt_keras.config import RecurrentConfig
 from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.masks import reverse_sequences
+from nmt_keras.layers.recurrence import recurrent_layer
 
 Tensor = Any
 States = list[list[Tensor]]
 Watch = Callable[[str, Tensor], None]
-
-
-def recurrent_layer(config: RecurrentConfig, units: int, name: str) -> keras.layers.Layer:
-    """One recurrence over whole sequences; its `cell` does one step."""
-    options = {"return_sequences": True, "return_state": True, "name": name}
-    match config.cell:
-        case "rnn":
-            return keras.layers.SimpleRNN(units, **options)
-        case "lstm":
-            return keras.layers.LSTM(units, **options)
-        case "gru":
-            return keras.layers.GRU(units, reset_after=config.reset_after, **options)
 
 
 def unrolled(layer: keras.layers.Layer, x: Tensor, mask: Tensor, name: str, watch: Watch) -> list[Tensor]:
@@ -58,26 +41,6 @@ def unrolled(layer: keras.layers.Layer, x: Tensor, mask: Tensor, name: str, watc
         states = [ops.where(mask[:, t, None], new, old) for new, old in zip(new_states, states, strict=True)]
         outputs.append(states[0])
     return [ops.stack(outputs, axis=1), *states]  # (B, S, H), then (B, H) each
-
-
-def recurrence_kernel(config: RecurrentConfig, masked: bool) -> str:
-    """What computes a recurrence over whole sequences with the backend in use, in words.
-
-    Keras calls cuDNN for an LSTM, and for a GRU that resets after the product: with TensorFlow always, with PyTorch
-    where there is no mask, with JAX where there is none and for the LSTM alone.
-
-    Args:
-        config: the cell.
-        masked: whether the layer is called with a mask.
-    """
-    name = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}[config.cell]
-    fused = config.cell == "lstm" or (config.cell == "gru" and config.reset_after)
-    match keras.backend.backend():
-        case "torch":
-            fused &= not masked
-        case "jax":
-            fused &= not masked and config.cell == "lstm"
-    return f"keras.layers.{name} ({'cuDNN on a GPU, else ' * fused}a loop over steps)"
 
 
 class EncoderLayer(keras.layers.Layer):

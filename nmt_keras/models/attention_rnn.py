@@ -7,7 +7,8 @@ import keras
 from nmt_keras.config import RecurrentAttentionConfig
 from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.masks import padding_mask
-from nmt_keras.layers.recurrent import RecurrentEncoder, recurrence_kernel
+from nmt_keras.layers.recurrence import recurrence_kernel
+from nmt_keras.layers.recurrent import RecurrentEncoder
 from nmt_keras.layers.recurrent_attention import AttentionDecoder
 from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
 

@@ -8,14 +8,15 @@ from keras import ops
 from nmt_keras.config import RecurrentConfig
 from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.masks import padding_mask
-from nmt_keras.layers.recurrent import RecurrentDecoder, RecurrentEncoder, recurrence_kernel
+from nmt_keras.layers.recurrence import recurrence_kernel
+from nmt_keras.layers.recurrent import RecurrentDecoder, RecurrentEncoder
 from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
 
 
 class RecurrentSeq2Seq(TranslationModel):
     """The source is read into one vector, the only thing that the decoder ever sees of it.
 
-    With the tanh RNN (`layers/recurrent.py` has the LSTM's and the GRU's recurrence):
+    With the tanh RNN (`layers/recurrence.py` has the LSTM's and the GRU's recurrence):
 
     Encoder:  h_t = tanh(W_hx x_t + W_hh h_{t-1} + b_h)
     Decoder:  s_t = tanh(W_sy y_{t-1} + W_sh s_{t-1} + W_sc h_T + b_s), s_0 = h_T;  logits W_so s_t + b_o

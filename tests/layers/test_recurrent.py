@@ -1,4 +1,4 @@
-"""The recurrent decoder, step by step, against Keras' own layers over the whole sequence."""
+"""The recurrences, over whole sequences and step by step, against Keras' own layers."""
 
 from typing import Any
 
@@ -8,7 +8,8 @@ import pytest
 from keras import ops
 
 from nmt_keras.config import RecurrentConfig
-from nmt_keras.layers.recurrent import RecurrentDecoder, recurrence_kernel
+from nmt_keras.layers.recurrence import recurrence_kernel, recurrent_layer
+from nmt_keras.layers.recurrent import RecurrentDecoder
 
 DIM, UNITS = 5, 7
 LAYERS: dict[str, tuple[RecurrentConfig, type, dict[str, Any]]] = {
@@ -23,14 +24,40 @@ LAYERS: dict[str, tuple[RecurrentConfig, type, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize(("config", "stock", "options"), LAYERS.values(), ids=list(LAYERS))
-def test_steps_equal_the_stock_layer(config: RecurrentConfig, stock: type, options: dict[str, Any]) -> None:
+STOCK = pytest.mark.parametrize(("config", "stock", "options"), LAYERS.values(), ids=list(LAYERS))
+
+
+def stock_layer(config: RecurrentConfig, stock: type, options: dict[str, Any]) -> tuple[Any, Any, list[Any]]:
+    """Keras' layer with random weights, inputs (B, T, d) and a first state of it."""
     random = np.random.default_rng(3)
     x = random.normal(size=(4, 9, DIM)).astype("float32")
     state = [random.normal(size=(4, UNITS)).astype("float32") for _ in range(2 if config.cell == "lstm" else 1)]
     layer = stock(UNITS, return_sequences=True, return_state=True, **options)
     layer.build(x.shape)
     layer.set_weights([random.normal(size=weight.shape) for weight in layer.weights])
+    return layer, x, state
+
+
+@STOCK
+@pytest.mark.parametrize("masked", [False, True])
+def test_whole_sequences_equal_the_stock_layer(
+    config: RecurrentConfig, stock: type, options: dict[str, Any], masked: bool
+) -> None:
+    layer, x, state = stock_layer(config, stock, options)
+    mask = ops.convert_to_tensor(np.arange(9) < np.array([[9], [1], [4], [8]])) if masked else None
+    own = recurrent_layer(config, UNITS, "own")
+    own.build(x.shape)
+    own.set_weights(layer.get_weights())
+    x, state = ops.convert_to_tensor(x), list(map(ops.convert_to_tensor, state))
+    for mine, expected in zip(
+        own(x, initial_state=state, mask=mask), layer(x, initial_state=state, mask=mask), strict=True
+    ):
+        np.testing.assert_allclose(ops.convert_to_numpy(mine), ops.convert_to_numpy(expected), atol=1e-5)
+
+
+@STOCK
+def test_steps_equal_the_stock_layer(config: RecurrentConfig, stock: type, options: dict[str, Any]) -> None:
+    layer, x, state = stock_layer(config, stock, options)
     decoder = RecurrentDecoder(config)
     decoder.build(x.shape)
     decoder.set_weights(layer.get_weights())
