@@ -14,6 +14,7 @@ from importlib import resources
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
+from nmt_keras.allocator import keep_freed_memory
 from nmt_keras.analysis_commands import (
     run_agreement,
     run_align,
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         name, options = _parse(arguments)
         _choose_backend(options)
+        keep_freed_memory()
         code = _COMMANDS[name].run(options) or 0
         sys.stdout.flush()
     except UserError as error:

@@ -16,6 +16,7 @@ ORDER = [
     "special_tokens",
     "errors",
     "files",
+    "allocator",
     "config",
     "progress",
     "text",
