@@ -18,22 +18,25 @@ _IMPOSSIBLE = -1e9  # finite, so that sums and products of it stay numbers
 
 
 class Beam(NamedTuple):
-    """The search after some steps: K live hypotheses and the K best finished ones of each sentence."""
+    """The search after some steps: K live hypotheses and the N best finished ones of each sentence."""
 
     step: Tensor  # scalar int32
     live_ids: Tensor  # (B, K, L) int32
     live_log_probs: Tensor  # (B, K) float32, sums over tokens
-    finished_ids: Tensor  # (B, K, L) int32, PAD after EOS
-    finished_scores: Tensor  # (B, K) float32, with the length penalty
+    finished_ids: Tensor  # (B, N, L) int32, PAD after EOS
+    finished_scores: Tensor  # (B, N) float32, with the length penalty
     num_finished: Tensor  # (B,) int32
     state: State  # of the live hypotheses; leaves (B * K, ...)
 
 
-def beam_search(model: TranslationModel, source_ids: Tensor, config: SearchConfig) -> tuple[Tensor, Tensor]:
-    """The K best translations that a beam of K finds.
+def beam_search(
+    model: TranslationModel, source_ids: Tensor, config: SearchConfig, num_best: int = 1
+) -> tuple[Tensor, Tensor]:
+    """The N best translations that a beam of K finds.
 
     At each step the 2K best continuations of the live hypotheses are taken. Those among the K best that end a
-    sentence are finished; the K best that do not end stay live. A sentence is done when K hypotheses have finished.
+    sentence are finished; the K best that do not end stay live. A sentence is done when K hypotheses have finished,
+    or when none that lives can still become one of the N best, however long and likely its continuation.
     A translation has at most `max_length_ratio` * source tokens + `extra_length` tokens: at that length only EOS may
     follow. PAD, BOS and the unknown token are never output.
 
@@ -43,9 +46,10 @@ def beam_search(model: TranslationModel, source_ids: Tensor, config: SearchConfi
         model: any architecture.
         source_ids: (B, S) int32, ended by EOS, then PAD.
         config: beam size K, length penalty and longest translation.
+        num_best: N, at most K.
 
     Returns:
-        Ids (B, K, L) int32, each ended by EOS, best first, and their scores (B, K) float32. Where fewer than K
+        Ids (B, N, L) int32, each ended by EOS, best first, and their scores (B, N) float32. Where fewer than N
         translations exist the rest have scores of -1e9.
 
     References: Sutskever et al. 2014; Wu et al. 2016, section 7.
@@ -58,25 +62,27 @@ def beam_search(model: TranslationModel, source_ids: Tensor, config: SearchConfi
     if beam_size > 1:
         memory = _map(lambda leaf: ops.repeat(leaf, beam_size, axis=0), memory)
         state = _map(lambda leaf: ops.repeat(leaf, beam_size, axis=0), state)
-    no_ids = ops.full((batch_size, beam_size, max_length), PAD_ID, "int32")
-    no_scores = ops.full((batch_size, beam_size), _IMPOSSIBLE, "float32")
-    first = ops.cast(ops.arange(beam_size) > 0, "float32") * _IMPOSSIBLE  # the hypotheses are alike at first
+    first = ops.where(ops.arange(beam_size) > 0, _IMPOSSIBLE, 0.0)  # the hypotheses are alike at first
     beam = Beam(
         step=ops.zeros((), "int32"),
-        live_ids=no_ids,
-        live_log_probs=no_scores * 0 + first,
-        finished_ids=no_ids,
-        finished_scores=no_scores,
+        live_ids=ops.full((batch_size, beam_size, max_length), PAD_ID, "int32"),
+        live_log_probs=ops.broadcast_to(first, (batch_size, beam_size)),
+        finished_ids=ops.full((batch_size, num_best, max_length), PAD_ID, "int32"),
+        finished_scores=ops.full((batch_size, num_best), _IMPOSSIBLE, "float32"),
         num_finished=ops.zeros((batch_size,), "int32"),
         state=state,
     )
 
-    def unfinished(*beam: Any) -> Tensor:
-        step, *_, num_finished, _ = beam
-        return ops.any((num_finished < beam_size) & (step < limits))
+    # Log-probabilities only fall and the penalty only grows: no continuation scores better than this.
+    longest_penalty = length_penalty(limits, config.length_penalty)  # (B,)
 
-    def extend(*beam: Any) -> Beam:
-        return _extend(model, Beam(*beam), memory, limits, config)
+    def unfinished(*fields: Any) -> Tensor:
+        beam = Beam(*fields)
+        hopeful = beam.live_log_probs[:, 0] / longest_penalty > beam.finished_scores[:, -1]
+        return ops.any((beam.num_finished < beam_size) & (beam.step < limits) & hopeful)
+
+    def extend(*fields: Any) -> Beam:
+        return _extend(model, Beam(*fields), memory, limits, config)
 
     beam = Beam(*ops.while_loop(unfinished, extend, tuple(beam)))
     return beam.finished_ids, beam.finished_scores
@@ -102,6 +108,7 @@ def _gather(rows: Tensor, index: Tensor) -> Tensor:
 def _extend(model: TranslationModel, beam: Beam, memory: Memory, limits: Tensor, config: SearchConfig) -> Beam:
     """One step of every live hypothesis."""
     batch_size, beam_size, _ = ops.shape(beam.live_ids)
+    num_best = beam.finished_ids.shape[1]
     previous = ops.where(
         beam.step == 0,
         BOS_ID,
@@ -124,7 +131,7 @@ def _extend(model: TranslationModel, beam: Beam, memory: Memory, limits: Tensor,
     finishes = ends & (ops.arange(2 * beam_size) < beam_size) & (log_probs > _IMPOSSIBLE / 2)
     finishes = finishes & (beam.num_finished < beam_size)[:, None]
     scores = ops.where(finishes, log_probs / length_penalty(beam.step + 1, config.length_penalty), _IMPOSSIBLE)
-    finished_scores, best = ops.top_k(ops.concatenate([beam.finished_scores, scores], axis=1), beam_size)
+    finished_scores, best = ops.top_k(ops.concatenate([beam.finished_scores, scores], axis=1), num_best)
     finished_ids = _gather(ops.concatenate([beam.finished_ids, ids], axis=1), best)
 
     live_log_probs, best = ops.top_k(ops.where(ends, 2 * _IMPOSSIBLE, log_probs), beam_size)

@@ -185,7 +185,7 @@ def test_rows_can_be_gathered(model: Any) -> None:
 
 def test_a_hypothesis_scores_what_forced_decoding_gives(model: Any) -> None:
     config = SearchConfig(beam_size=3, length_penalty=0.8, max_length_ratio=1.0, extra_length=4)
-    search = compile_inference(model, lambda source_ids: beam_search(model, source_ids, config), 1)
+    search = compile_inference(model, lambda source_ids: beam_search(model, source_ids, config, 3), 1)
     force = compile_inference(model, lambda *arguments: token_log_probs(model, *arguments), 3)
     ids, scores = search(SOURCE)  # (B, K, L) and (B, K)
     target_out_ids = ids.reshape(-1, ids.shape[-1])

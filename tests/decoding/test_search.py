@@ -30,9 +30,9 @@ Translation = tuple[int, ...]
 LogProbs = Callable[[list[Translation]], np.ndarray]
 
 
-def search(model: Any, source_ids: np.ndarray, config: SearchConfig) -> Any:
-    """Ids (B, K, L) and scores (B, K) by the search under test, without compilation."""
-    ids, scores = beam_search(model, ops.convert_to_tensor(source_ids), config)
+def search(model: Any, source_ids: np.ndarray, config: SearchConfig, num_best: int | None = None) -> Any:
+    """Ids (B, N, L) and scores (B, N) by the search under test, without compilation; all K by default."""
+    ids, scores = beam_search(model, ops.convert_to_tensor(source_ids), config, num_best or config.beam_size)
     return ops.convert_to_numpy(ids), ops.convert_to_numpy(scores)
 
 
@@ -174,6 +174,16 @@ def test_a_small_beam_is_what_the_slow_search_finds(
     assert_well_formed(ids, scores, SOURCE, config)
 
 
+@pytest.mark.parametrize("num_best", [1, 3])
+def test_fewer_are_the_best_of_all(sizes: ArchitectureConfig, build: Any, num_best: int) -> None:
+    model = build(sizes, 9, seed=7, gain=3.0)
+    config = SearchConfig(beam_size=4, length_penalty=1.0, max_length_ratio=2.0, extra_length=5)
+    ids, scores = search(model, SOURCE, config)
+    best_ids, best_scores = search(model, SOURCE, config, num_best)
+    np.testing.assert_array_equal(best_ids, ids[:, :num_best])
+    np.testing.assert_allclose(best_scores, scores[:, :num_best], atol=1e-4)
+
+
 def test_greedy_search_takes_the_best_token_each_time(sizes: ArchitectureConfig, build: Any) -> None:
     model = build(sizes, 12, seed=8, gain=3.0)
     config = SearchConfig(beam_size=1, max_length_ratio=1.0, extra_length=2)
@@ -234,7 +244,7 @@ def test_compiled_it_finds_the_same(sizes: ArchitectureConfig, build: Any, beam_
     config = SearchConfig(beam_size=beam_size, max_length_ratio=1.0, extra_length=2)
     ids, scores = search(model, SOURCE, config)
     for jit_compile in (False, True):
-        compiled = compile_inference(model, lambda ids: beam_search(model, ids, config), 1, jit_compile)
+        compiled = compile_inference(model, lambda ids: beam_search(model, ids, config, beam_size), 1, jit_compile)
         compiled_ids, compiled_scores = compiled(SOURCE)
         np.testing.assert_array_equal(compiled_ids, ids)
         np.testing.assert_allclose(compiled_scores, scores, atol=1e-4)
@@ -250,6 +260,7 @@ class Table(TranslationModel):
     def __init__(self, log_probs: np.ndarray) -> None:
         super().__init__()
         self.log_probs = ops.convert_to_tensor(log_probs, "float32")
+        self.steps_taken = 0
         self.built = True
 
     @property
@@ -266,6 +277,7 @@ class Table(TranslationModel):
         return {"nothing": ops.zeros((ops.shape(memory["source"])[0], 1))}
 
     def decode_step(self, token_ids: Any, step: Any, state: Any, memory: Any) -> Any:
+        self.steps_taken += 1
         return ops.take(ops.take(self.log_probs, step, axis=0), token_ids, axis=0), state
 
 
@@ -336,6 +348,22 @@ def test_the_length_penalty_prefers_the_longer() -> None:
     assert tokens_of(without[0, 0]) == (EOS_ID,)
     assert tokens_of(with_penalty[0, 0]) == (a, a, EOS_ID)
     assert scores[0].tolist() == pytest.approx([math.log(0.49 * 0.9) / (8 / 6), math.log(0.51)], abs=1e-3)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX traces the loop's body once")
+@pytest.mark.parametrize(("num_best", "exponent", "steps"), [(1, 0.0, 2), (1, 1.0, 5), (2, 0.0, 30)])
+def test_the_search_ends_when_nothing_better_can_come(num_best: int, exponent: float, steps: int) -> None:
+    """The first to end is "a EOS", p = 0.56. The best that lives beside it, "b a ...", has 0.297 after two steps, then
+    half as much with each. Without a length penalty it is beaten at once. With one, it may at the limit of 30 tokens
+    still reach log(0.297 / 4) / (35 / 6) = -0.45 after four steps, above log(0.56) / (7 / 6) = -0.50, but only -0.56
+    after five. A second hypothesis never ends before the limit."""
+    a, b = 4, 5
+    halves = {(step, token): {a: 0.5, b: 0.5} for step in range(2, 30) for token in (a, b)}
+    first = {(0, BOS_ID): {a: 0.7, b: 0.3}, (1, a): {EOS_ID: 0.8, a: 0.1, b: 0.1}, (1, b): {a: 0.99, EOS_ID: 0.01}}
+    model = table(30, 6, first | halves)
+    ids, _ = search(model, ONE_WORD, SearchConfig(2, exponent, 0.1, 30), num_best)
+    assert tokens_of(ids[0, 0]) == (a, EOS_ID)
+    assert model.steps_taken == steps
 
 
 def test_the_length_penalty_s_formula() -> None:
