@@ -112,18 +112,26 @@ def recurrent_layer(config: RecurrentConfig, units: int, name: str) -> keras.lay
 def recurrence_kernel(config: RecurrentConfig, masked: bool) -> str:
     """What computes a recurrence over whole sequences with the backend in use, in words.
 
-    Keras calls cuDNN for an LSTM, and for a GRU that resets after the product: with TensorFlow always, with PyTorch
-    where there is no mask, with JAX where there is none and for the LSTM alone.
+    Args: as `cudnn_applies`.
+    """
+    name = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}[config.cell]
+    return f"keras.layers.{name} ({'cuDNN on a GPU, else ' * cudnn_applies(config, masked)}a loop over steps)"
+
+
+def cudnn_applies(config: RecurrentConfig, masked: bool) -> bool:
+    """Whether Keras calls cuDNN for this recurrence on a GPU, with the backend in use.
+
+    With TensorFlow always for an LSTM and for a GRU that resets after the product, with PyTorch where there is no mask,
+    with JAX where there is none and for the LSTM alone.
 
     Args:
         config: the cell.
         masked: whether the layer is called with a mask.
     """
-    name = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}[config.cell]
     fused = config.cell == "lstm" or (config.cell == "gru" and config.reset_after)
     match keras.backend.backend():
         case "torch":
-            fused &= not masked
+            return fused and not masked
         case "jax":
-            fused &= not masked and config.cell == "lstm"
-    return f"keras.layers.{name} ({'cuDNN on a GPU, else ' * fused}a loop over steps)"
+            return fused and not masked and config.cell == "lstm"
+    return fused

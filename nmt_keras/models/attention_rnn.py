@@ -7,7 +7,7 @@ import keras
 from nmt_keras.config import RecurrentAttentionConfig
 from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.masks import padding_mask
-from nmt_keras.layers.recurrence import recurrence_kernel
+from nmt_keras.layers.recurrence import cudnn_applies, recurrence_kernel
 from nmt_keras.layers.recurrent import RecurrentEncoder
 from nmt_keras.layers.recurrent_attention import AttentionDecoder
 from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
@@ -24,8 +24,6 @@ class RecurrentAttention(TranslationModel):
         config: sizes and rates.
         vocabulary_size: V.
     """
-
-    gains_from_xla = False  # its loops over time are slower with it on a CPU
 
     def __init__(self, config: RecurrentAttentionConfig, vocabulary_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -47,6 +45,10 @@ class RecurrentAttention(TranslationModel):
     @property
     def vocabulary_layers(self) -> list[keras.layers.Layer]:
         return [self.source_embedding, self.target_embedding, self.output_projection]
+
+    @property
+    def has_cudnn_kernels(self) -> bool:
+        return cudnn_applies(self.config, masked=True)
 
     @property
     def kernels(self) -> str:

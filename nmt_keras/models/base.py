@@ -24,9 +24,6 @@ class TranslationModel(keras.Model):
     tokens change an earlier logit.
     """
 
-    gains_from_xla = True
-    """Whether training is faster when XLA compiles it."""
-
     @property
     @abstractmethod
     def vocabulary_layers(self) -> list[keras.layers.Layer]:
@@ -35,6 +32,11 @@ class TranslationModel(keras.Model):
     def count_params_outside_embeddings(self) -> int:
         """Number of weights outside `vocabulary_layers`: what architectures are compared at."""
         return self.count_params() - sum(layer.count_params() for layer in self.vocabulary_layers)
+
+    @property
+    def has_cudnn_kernels(self) -> bool:
+        """Whether a GPU has kernels for it that XLA cannot call."""
+        return False
 
     @property
     @abstractmethod

@@ -8,7 +8,7 @@ from keras import ops
 from nmt_keras.config import RecurrentConfig
 from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.masks import padding_mask
-from nmt_keras.layers.recurrence import recurrence_kernel
+from nmt_keras.layers.recurrence import cudnn_applies, recurrence_kernel
 from nmt_keras.layers.recurrent import RecurrentDecoder, RecurrentEncoder
 from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
 
@@ -29,8 +29,6 @@ class RecurrentSeq2Seq(TranslationModel):
         config: sizes and rates.
         vocabulary_size: V.
     """
-
-    gains_from_xla = False  # its loops over time are slower with it on a CPU
 
     def __init__(self, config: RecurrentConfig, vocabulary_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -53,6 +51,10 @@ class RecurrentSeq2Seq(TranslationModel):
     @property
     def vocabulary_layers(self) -> list[keras.layers.Layer]:
         return [self.source_embedding, self.target_embedding, self.output_projection]
+
+    @property
+    def has_cudnn_kernels(self) -> bool:
+        return cudnn_applies(self.config, masked=True)
 
     @property
     def kernels(self) -> str:

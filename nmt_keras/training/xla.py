@@ -16,7 +16,7 @@ class XlaChoice(NamedTuple):
 
 
 def choose_xla(model: TranslationModel, config: TrainingConfig, num_devices: int) -> XlaChoice:
-    """XLA where the backend can do with or without it and the model gains from it.
+    """XLA where the backend can do with or without it, unless it keeps the model from better kernels.
 
     Args:
         model: any architecture.
@@ -32,6 +32,12 @@ def choose_xla(model: TranslationModel, config: TrainingConfig, num_devices: int
         return XlaChoice(False, "training.jit_compile is false")
     if num_devices > 1:
         return XlaChoice(False, "it fails under MirroredStrategy (a variable on another device)")
-    if not model.gains_from_xla:
-        return XlaChoice(False, "the loops over time are slower with it on a CPU, and it would rule cuDNN out")
-    return XlaChoice(True, "it makes matrix products over all positions faster")
+    if model.has_cudnn_kernels and _has_gpu():
+        return XlaChoice(False, "it would rule cuDNN's kernels out")
+    return XlaChoice(True, "it fuses operations, and runs loops over time with less overhead")
+
+
+def _has_gpu() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
