@@ -34,6 +34,7 @@ from nmt_keras.commands import (
 )
 from nmt_keras.config import ARCHITECTURES, SECTIONS, Backend
 from nmt_keras.errors import ConfigError, UserError
+from nmt_keras.registry_commands import run_models, run_promote, run_rollback
 
 PRESETS = ("debug", "quick", "tiny", "base", "big")
 
@@ -272,6 +273,26 @@ def _add_gradient_flow(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the untrained model's weights")
 
 
+def _add_name(parser: ArgumentParser) -> None:
+    parser.add_argument("--name", type=str, default="nmt-en-fr", help="of the registered model")
+
+
+def _add_promotion(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        type=str | None,
+        default=None,
+        help="models:/NAME@ALIAS, models:/NAME/VERSION, or a logged model, which becomes the next version "
+        "(default: the candidate)",
+    )
+    parser.add_argument("--min-gain", type=float, default=0.5, help="BLEU above the champion's, significantly")
+    parser.add_argument("--max-fall", type=float, default=2.0, help="BLEU that sentences of one length may lose")
+    parser.add_argument("--max-milliseconds", type=float | None, default=None, help="median time of one sentence")
+    parser.add_argument("--export-sentences", type=int, default=50, help="compared with the exported model's")
+    parser.add_argument("--dry-run", action="store_true", help="measure, and change nothing")
+    parser.add_argument("--force", action="store_true", help="promote whatever is found; that is recorded")
+
+
 def _add_describe(parser: ArgumentParser) -> None:
     parser.add_argument("--length", type=int, default=25, help="source and target tokens that the arithmetic is for")
 
@@ -331,6 +352,13 @@ _COMMANDS = {
         (_add_model, _add_corpus, _add_test_set, _add_gradient_flow, _add_figure),
         "how much of the loss's gradient reaches each encoder state, before and after training",
     ),
+    "models": Command(run_models, (_add_name,), "list the versions of a registered model"),
+    "promote": Command(
+        run_promote,
+        (_add_name, _add_promotion, _add_corpus, _add_test_set),
+        "make a version the champion if it is better than the present one",
+    ),
+    "rollback": Command(run_rollback, (_add_name,), "make the champion before the present one the champion again"),
     "translate": Command(run_translate, (_add_model, _add_search), "translate lines from stdin to stdout"),
     "export": Command(
         run_export,

@@ -147,6 +147,9 @@ def test_export_translates_like_the_model_without_this_package(
         (["evaluate", "--model", "no-such-directory"], "no-such-directory"),
         (["evaluate", "--source-file", "x"], "--source-file and --reference-file go together"),
         (["translate", "--model", "models:/nothing@champion"], "models:/nothing@champion"),
+        (["models"], "nmt-en-fr needs an MLflow store"),
+        (["rollback", "--name", "other"], "other needs an MLflow store"),
+        (["promote", "--max-fall", "-1"], "--max-fall must be at least 0. Received: --max-fall -1.0"),
         (["fly"], "fly"),
     ],
 )

@@ -33,8 +33,10 @@ ORDER = [
     "evaluation",
     "experiment",
     "comparison",
+    "promotion",
     "commands",
     "analysis_commands",
+    "registry_commands",
     "cli",
     "",  # the package itself, with the public names
 ]

@@ -10,6 +10,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from nmt_keras.metrics.significance import PairedComparison
+    from nmt_keras.tracking.registry import Version
 
 
 class Row(NamedTuple):
@@ -94,6 +95,31 @@ def print_comparisons(comparisons: Sequence["PairedComparison"], split: str) -> 
                 "different" if pair.significant else "no difference",
             ]
             for pair in comparisons
+        },
+    )
+
+
+def print_versions(versions: Sequence["Version"], name: str) -> None:
+    """Prints the versions of a registered model with their aliases and figures."""
+
+    def figure(version: "Version", tag: str) -> str:
+        return f"{float(version.tags[tag]):.2f}" if tag in version.tags else ""
+
+    _print(
+        name,
+        ["alias", "architecture", "corpus", "BLEU test", "chrF test", "sentences/s", "decision", "registered"],
+        {
+            str(version.number): [
+                ", ".join(version.aliases),
+                version.tags.get("architecture", ""),
+                version.tags.get("corpus", ""),
+                figure(version, "test_bleu"),
+                figure(version, "test_chrf"),
+                figure(version, "test_sentences_per_second"),
+                version.tags.get("promotion.decision", ""),
+                f"{version.created:%Y-%m-%d %H:%M}",
+            ]
+            for version in versions
         },
     )
 

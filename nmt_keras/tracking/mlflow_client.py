@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from nmt_keras.errors import UserError
+from nmt_keras.errors import ModelError, UserError
 
 # What the user has set in the environment stays as it is.
 _ENVIRONMENT = {
@@ -51,6 +51,10 @@ def mlflow_errors(error_type: type[UserError], doing: str) -> Iterator[None]:
             raise error_type(f"{doing} failed in the MLflow store {mlflow.get_tracking_uri()}: {error}") from error
 
 
-def has_store() -> bool:
-    """Whether there is a store to read: one that is set, or the default one in the working directory."""
-    return "MLFLOW_TRACKING_URI" in os.environ or Path("mlflow.db").exists()
+def require_store(what: str) -> None:
+    """Raises a ModelError where there is no store to read `what` from, lest MLflow make an empty one."""
+    if "MLFLOW_TRACKING_URI" not in os.environ and not Path("mlflow.db").exists():
+        raise ModelError(
+            f"{what} needs an MLflow store: set MLFLOW_TRACKING_URI, or start from the directory that "
+            f"holds mlflow.db. Received: no MLFLOW_TRACKING_URI, and no mlflow.db in {Path.cwd()}."
+        )

@@ -1,10 +1,18 @@
 """Aliases of a registered model: `candidate` is the newest to consider, `champion` the one in use."""
 
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from uuid import uuid4
+
 from nmt_keras.errors import ModelError
-from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors
+from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors, require_store
 
 CANDIDATE = "candidate"
 CHAMPION = "champion"
+_PREVIOUS = "promotion.previous"  # tag of a champion: the version before it
+_CLAIM = "promotion.claim."
+_CLAIM_SECONDS = 600  # a claim outlives its process no longer than this
 
 
 def promote_candidate(name: str, version: int) -> list[str]:
@@ -30,8 +38,82 @@ def promote_candidate(name: str, version: int) -> list[str]:
     return aliases
 
 
-def promote_champion(name: str, version: int) -> list[str]:
-    """Make a version the champion (`models:/NAME@champion`); arguments and errors as `promote_candidate`."""
-    with mlflow_errors(ModelError, f"Promoting version {version} of {name!r}"):
-        load_mlflow().MlflowClient().set_registered_model_alias(name, CHAMPION, str(version))
-    return [CHAMPION]
+def champion_of(name: str) -> int | None:
+    """The version that is the champion.
+
+    Raises:
+        ModelError: no such model.
+    """
+    with mlflow_errors(ModelError, f"Looking up the champion of {name!r}"):
+        version = load_mlflow().MlflowClient().get_registered_model(name).aliases.get(CHAMPION)
+    return None if version is None else int(version)
+
+
+def promote_champion(name: str, version: int, instead_of: int | None) -> None:
+    """Make a version the champion (`models:/NAME@champion`).
+
+    Args:
+        name: of the registered model.
+        version: of that model.
+        instead_of: the champion that it was found to be better than.
+
+    Raises:
+        ModelError: no such model or version, another champion by now, or another promotion under way.
+    """
+    with mlflow_errors(ModelError, f"Promoting version {version} of {name!r}"), _alone(name):
+        if (present := champion_of(name)) != instead_of:
+            raise ModelError(
+                f"Version {version} of {name} was compared with champion {instead_of or 'none'}, but the champion is "
+                f"{present or 'none'} by now. Nothing was changed; promote again to compare with that."
+            )
+        client = load_mlflow().MlflowClient()
+        client.get_model_version(name, str(version))  # an unknown one is found out before anything is changed
+        if instead_of is not None:
+            client.set_model_version_tag(name, str(version), _PREVIOUS, str(instead_of))
+        client.set_registered_model_alias(name, CHAMPION, str(version))
+
+
+def roll_back(name: str) -> tuple[int, int]:
+    """Make the champion before the present one the champion again.
+
+    Returns:
+        the present champion, and the one before.
+
+    Raises:
+        ModelError: no such model, no champion, none before it, or a promotion under way.
+    """
+    require_store(name)
+    with mlflow_errors(ModelError, f"Rolling back {name!r}"), _alone(name):
+        client = load_mlflow().MlflowClient()
+        present = champion_of(name)
+        previous = present and client.get_model_version(name, str(present)).tags.get(_PREVIOUS)
+        if not present or not previous:
+            raise ModelError(f"A rollback needs an earlier champion. Received: {name}, champion {present or 'none'}.")
+        client.set_registered_model_alias(name, CHAMPION, previous)
+    return present, int(previous)
+
+
+def record(name: str, version: int, figures: Mapping[str, str]) -> None:
+    """Keep what was decided of a version, and why, as its tags `promotion.*`."""
+    with mlflow_errors(ModelError, f"Tagging version {version} of {name!r}"):
+        for key, value in figures.items():
+            load_mlflow().MlflowClient().set_model_version_tag(name, str(version), f"promotion.{key}", value)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Of two promotions at once, on whichever machines, at most one goes on.
+
+    A registry has no locks, but who reads later sees what was written earlier. Each promotion writes a claim and then
+    reads all claims: the later writer of two sees the other's and gives up. (Both may see each other and give up.)
+    """
+    client = load_mlflow().MlflowClient()
+    claim = f"{_CLAIM}{uuid4().hex}"
+    client.set_registered_model_tag(name, claim, f"{time.time():.0f}")
+    try:
+        claims = {key: value for key, value in client.get_registered_model(name).tags.items() if key != claim}
+        if any(key.startswith(_CLAIM) and time.time() - float(began) < _CLAIM_SECONDS for key, began in claims.items()):
+            raise ModelError(f"Another promotion of {name} is under way. Nothing was changed; try again.")
+        yield
+    finally:
+        client.delete_registered_model_tag(name, claim)

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Mapping
 from contextlib import redirect_stderr
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from nmt_keras.errors import ModelError
-from nmt_keras.tracking.mlflow_client import has_store, load_mlflow, mlflow_errors
+from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors, require_store
 
 FORMS = "a directory, models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/RUN_ID/MODEL_NAME"
 
@@ -57,11 +59,7 @@ def resolve(reference: str) -> Path:
         return directory
     if not reference.startswith(("models:/", "runs:/")):
         raise ModelError(f"A model is {FORMS}. Received: {reference!r}, which is no directory.")
-    if not has_store():
-        raise ModelError(
-            f"{reference} needs an MLflow store: set MLFLOW_TRACKING_URI, or start from the directory that "
-            f"holds mlflow.db. Received: no MLFLOW_TRACKING_URI, and no mlflow.db in {Path.cwd()}."
-        )
+    require_store(reference)
     mlflow = load_mlflow()
     with mlflow_errors(ModelError, f"Resolving {reference}"):
         from mlflow.models import Model
@@ -77,6 +75,71 @@ def resolve(reference: str) -> Path:
             raise ModelError(f"{reference} is a model of another project: it holds no artifact named 'model'.")
         location = mlflow.MlflowClient().get_logged_model(model.model_id).artifact_location
         return _fetch(f"{location}/{artifact['path']}", model.model_id)
+
+
+def version_of(reference: str, name: str) -> int:
+    """The version of a registered model that a reference names; a logged model is registered as its next version.
+
+    Args:
+        reference: models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/RUN_ID/MODEL_NAME.
+        name: of the registered model.
+
+    Raises:
+        ModelError: the reference names no version of it and no logged model.
+    """
+    require_store(reference)
+    with mlflow_errors(ModelError, f"Looking up {reference}"):
+        client = load_mlflow().MlflowClient()
+        if reference.startswith(f"models:/{name}@"):
+            return int(client.get_model_version_by_alias(name, reference.split("@")[1]).version)
+        if reference.startswith(f"models:/{name}/"):
+            return int(client.get_model_version(name, reference.rsplit("/", 1)[1]).version)
+        if reference.startswith(("runs:/", "models:/m-")):
+            from mlflow.models import Model
+
+            return register(f"models:/{Model.load(reference).model_id}", name)
+    raise ModelError(
+        f"A version of {name} is models:/{name}@ALIAS or models:/{name}/VERSION, or a logged model models:/m-ID or "
+        f"runs:/RUN_ID/MODEL_NAME, which becomes its next. Received: {reference!r}."
+    )
+
+
+class Version(NamedTuple):
+    """A version of a registered model.
+
+    Args:
+        number: counted from 1.
+        created: when it was registered.
+        aliases: that name it.
+        tags: its figures and what was decided of it, by name.
+    """
+
+    number: int
+    created: datetime
+    aliases: list[str]
+    tags: Mapping[str, str]
+
+
+def versions(name: str) -> list[Version]:
+    """All versions of a registered model, the newest first.
+
+    Raises:
+        ModelError: no such model.
+    """
+    require_store(name)
+    with mlflow_errors(ModelError, f"Listing the versions of {name!r}"):
+        client = load_mlflow().MlflowClient()
+        aliases = client.get_registered_model(name).aliases
+        found = [
+            Version(
+                int(version.version),
+                datetime.fromtimestamp(version.creation_timestamp / 1000),
+                sorted(alias for alias, number in aliases.items() if int(number) == int(version.version)),
+                version.tags,
+            )
+            for version in client.search_model_versions(f"name = '{name}'")
+        ]
+    return sorted(found, key=lambda version: -version.number)
 
 
 def _fetch(uri: str, model_id: str) -> Path:

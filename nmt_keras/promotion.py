@@ -1,0 +1,138 @@
+"""Whether a model may take the champion's place: the rules, and what was found for each."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from nmt_keras.data.parallel_text import ParallelText
+from nmt_keras.decoding.translator import Translator
+from nmt_keras.errors import ConfigError
+from nmt_keras.evaluation import Evaluation, evaluate
+from nmt_keras.experiment import translate_standalone
+from nmt_keras.metrics.significance import compare_systems
+from nmt_keras.models.directory import LoadedModel
+from nmt_keras.serving.savedmodel import export_savedmodel
+
+_LEAST_SENTENCES = 100  # of a length bucket that is looked at
+_TIMED_SENTENCES = 30
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a new champion must keep.
+
+    Args:
+        min_gain: BLEU above the champion's, at least; the gain must be significant, too.
+        max_fall: BLEU that a bucket of source lengths may lose at most, where the loss is significant.
+        max_milliseconds: median time of one sentence alone; None for any.
+        export_sentences: so many sentences must come out of the exported model as they do here.
+    """
+
+    min_gain: float = 0.5
+    max_fall: float = 2.0
+    max_milliseconds: float | None = None
+    export_sentences: int = 50
+
+    def __post_init__(self) -> None:
+        for name, option in (("min_gain", "--min-gain"), ("max_fall", "--max-fall")):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{option} must be at least 0. Received: {option} {getattr(self, name)}.")
+        if self.max_milliseconds is not None and not self.max_milliseconds > 0:
+            raise ConfigError(f"--max-milliseconds must be above 0. Received: {self.max_milliseconds}.")
+        if self.export_sentences < 1:
+            raise ConfigError(f"--export-sentences must be at least 1. Received: {self.export_sentences}.")
+
+
+class Finding(NamedTuple):
+    """What was found for one rule.
+
+    Args:
+        rule: its name, such as "gain".
+        kept: whether the candidate keeps it.
+        figures: what was measured, beside what is asked.
+    """
+
+    rule: str
+    kept: bool
+    figures: str
+
+
+def judge(candidate: LoadedModel, champion: LoadedModel | None, text: ParallelText, rules: Rules) -> list[Finding]:
+    """Measures a candidate, and the champion beside it, on the same test set.
+
+    Args:
+        candidate: who wants to be champion.
+        champion: who is; without one, the rules that compare are kept.
+        text: the test set.
+        rules: what is asked.
+
+    Returns:
+        A finding for each rule, and for each length bucket of 100 sentences and more.
+    """
+    own = evaluate(candidate, text, candidate.description.search)
+    findings = [_gain(own, None, text, rules)]
+    if champion is not None:
+        other = evaluate(champion, text, champion.description.search)
+        findings = [_gain(own, other, text, rules), *_falls(own, other, text, rules)]
+    sentences = text.sources[: rules.export_sentences]
+    return [*findings, _export(candidate, sentences, own.hypotheses), _latency(candidate, text.sources, rules)]
+
+
+def _gain(own: Evaluation, other: Evaluation | None, text: ParallelText, rules: Rules) -> Finding:
+    if other is None:
+        return Finding("gain", True, f"BLEU {own.bleu.score:.2f}; there is no champion to compare with")
+    (pair,) = compare_systems({"candidate": own.hypotheses, "champion": other.hypotheses}, text.targets)
+    figures = (
+        f"BLEU {own.bleu.score:.2f}, champion {other.bleu.score:.2f}: {pair.difference:+.2f} "
+        f"(p {max(pair.bootstrap_p, pair.randomization_p):.4f}); at least {rules.min_gain:+.2f} and p < 0.05 are asked"
+    )
+    return Finding("gain", pair.significant and pair.difference >= max(rules.min_gain, 1e-9), figures)
+
+
+def _falls(own: Evaluation, other: Evaluation, text: ParallelText, rules: Rules) -> list[Finding]:
+    findings = []
+    lengths = [len(source.split()) for source in text.sources]
+    for bucket in own.by_length:
+        first, last = bucket["from"], bucket["to"] or max(lengths)
+        members = [index for index, length in enumerate(lengths) if first <= max(length, 1) <= last]
+        if len(members) < _LEAST_SENTENCES:
+            continue
+        (pair,) = compare_systems(
+            {
+                "candidate": [own.hypotheses[index] for index in members],
+                "champion": [other.hypotheses[index] for index in members],
+            },
+            [text.targets[index] for index in members],
+        )
+        fell = pair.difference < -rules.max_fall and pair.bootstrap_p < 0.05
+        figures = (
+            f"BLEU {pair.difference:+.2f} on {len(members)} sentences (p {pair.bootstrap_p:.4f}); "
+            f"a significant fall of more than {rules.max_fall:.2f} is refused"
+        )
+        findings.append(Finding(f"length {first}-{last}", not fell, figures))
+    return findings
+
+
+def _export(candidate: LoadedModel, sentences: Sequence[str], expected: Sequence[str]) -> Finding:
+    with TemporaryDirectory() as temporary:
+        exported = translate_standalone(export_savedmodel(candidate, Path(temporary)), sentences)
+    equal = sum(one == other for one, other in zip(exported, expected, strict=False))
+    figures = f"{equal} of {len(sentences)} sentences come out of the exported model as they do here; all are asked"
+    return Finding("export", equal == len(sentences), figures)
+
+
+def _latency(candidate: LoadedModel, sentences: Sequence[str], rules: Rules) -> Finding:
+    translator = Translator(candidate.model, candidate.tokenizer, candidate.description.search)
+    times = []
+    for sentence in (sentences[0], *sentences[:_TIMED_SENTENCES]):  # the first compiles
+        began = time.perf_counter()
+        translator.translate([sentence])
+        times.append(1000 * (time.perf_counter() - began))
+    milliseconds = statistics.median(times[1:])
+    limit = rules.max_milliseconds
+    asked = "no limit is set" if limit is None else f"at most {limit:g} are asked"
+    return Finding("latency", limit is None or milliseconds <= limit, f"{milliseconds:.1f} ms a sentence; {asked}")

@@ -1,0 +1,60 @@
+"""The commands that read and change the model registry."""
+
+import sys
+
+from jsonargparse import Namespace
+
+from nmt_keras.commands import given_test_set
+from nmt_keras.errors import UserError
+
+
+def run_models(options: Namespace) -> None:
+    from nmt_keras.report.summary import print_versions
+    from nmt_keras.tracking.registry import versions
+
+    print_versions(versions(options.name), options.name)
+
+
+def run_rollback(options: Namespace) -> None:
+    from nmt_keras.tracking.promotion import roll_back
+
+    present, previous = roll_back(options.name)
+    print(f"{options.name}: champion is version {previous} again, in place of version {present}.")
+
+
+def run_promote(options: Namespace) -> int:
+    from nmt_keras.promotion import Rules
+
+    rules = Rules(options.min_gain, options.max_fall, options.max_milliseconds, options.export_sentences)
+    text, corpus, split = given_test_set(options)
+    from nmt_keras.models.directory import load_model
+    from nmt_keras.promotion import judge
+    from nmt_keras.tracking.promotion import champion_of, promote_champion, record
+    from nmt_keras.tracking.registry import resolve, version_of
+
+    name = options.name
+    model = options.model or f"models:/{name}@candidate"
+    version, present = version_of(model, name), champion_of(name)
+    if version == present:
+        print(f"Version {version} of {name} is the champion already.")
+        return 0
+    champion = None if present is None else load_model(resolve(f"models:/{name}/{present}"))
+    findings = judge(load_model(resolve(f"models:/{name}/{version}")), champion, text, rules)
+    for finding in findings:
+        print(f"{'kept  ' if finding.kept else 'BROKEN'}  {finding.rule}: {finding.figures}")
+    broken = [finding for finding in findings if not finding.kept]
+    decision = ("forced" if options.force else "refused") if broken else "promoted"
+    reason = "; ".join(f"{finding.rule}: {finding.figures}" for finding in broken) or "all rules are kept"
+    if options.dry_run:
+        print(f"Nothing was changed. Without --dry-run: {decision} ({reason}).")
+        return 0
+    if decision != "refused":
+        promote_champion(name, version, present)
+    figures = {finding.rule.replace(" ", "_"): finding.figures for finding in findings}
+    test_set = f"{corpus or options.source_file} {split or ''} {text.sha256}"
+    record(name, version, figures | {"decision": decision, "reason": reason, "test_set": test_set})
+    if decision == "refused":
+        raise UserError(f"Version {version} of {name} was refused: {reason}. --force promotes it all the same.")
+    instead = f" in place of version {present}" if present else ""
+    print(f"{decision.capitalize()}: version {version} of {name} is the champion{instead}.", file=sys.stderr)
+    return 0

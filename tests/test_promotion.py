@@ -1,0 +1,122 @@
+"""Only a better model becomes the champion."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nmt_keras import promotion
+from nmt_keras.cli import main
+from nmt_keras.data.parallel_text import ParallelText
+from nmt_keras.decoding.translator import Translation
+from nmt_keras.errors import ConfigError
+from nmt_keras.evaluation import Evaluation
+from nmt_keras.promotion import Rules, judge
+
+NAME = ["--name", "nmt-eng-fra"]
+
+
+@pytest.mark.heavy
+def test_a_worse_model_is_refused(digit_files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for epochs in (60, 1):
+        assert (
+            main(
+                [
+                    "main", "--preset", "debug", "--architectures", "transformer", "--corpus", str(digit_files),
+                    "--source-language", "eng", "--target-language", "fra", "--vocabulary.size", "300",
+                    "--training.batch_tokens", "256", "--training.learning_rate", "0.01",
+                    "--training.epochs", str(epochs), "--output", f"epochs{epochs}",
+                ]
+            )
+            == 0
+        )  # fmt: skip
+    capsys.readouterr()
+
+    def promote(*options: str) -> tuple[int, str, list[int]]:
+        """The exit code, what was printed, and which version is the champion."""
+        from nmt_keras.tracking.registry import versions
+
+        files = ["--source-file", str(digit_files / "train.eng"), "--reference-file", str(digit_files / "train.fra")]
+        code = main(["promote", *NAME, *files, *options])
+        printed = capsys.readouterr()
+        champions = [version.number for version in versions("nmt-eng-fra") if "champion" in version.aliases]
+        return code, printed.out + printed.err, champions
+
+    code, printed, champions = promote("--dry-run")
+    assert (code, champions) == (0, [1])
+    assert "Without --dry-run: refused" in printed
+
+    code, printed, champions = promote()
+    assert (code, champions) == (2, [1])
+    assert "Version 2 of nmt-eng-fra was refused: gain: BLEU" in printed
+    assert "kept    export: 50 of 50 sentences" in printed
+
+    code, printed, champions = promote("--force")
+    assert (code, champions) == (0, [2])
+    assert "Forced: version 2 of nmt-eng-fra is the champion in place of version 1." in printed
+
+    code, printed, champions = promote("--model", "models:/nmt-eng-fra/1", "--max-milliseconds", "0.001")
+    assert (code, champions) == (2, [2])
+    assert "refused: latency:" in printed
+
+    code, printed, champions = promote("--model", "models:/nmt-eng-fra/1")
+    assert (code, champions) == (0, [1])
+    assert "BROKEN" not in printed
+
+    assert main(["models", *NAME]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [(row.split("|")[1].strip(), "champion" in row) for row in rows[-2:]] == [("2", False), ("1", True)]
+    assert "forced" in rows[-2]
+    assert "promoted" in rows[-1]
+
+    assert main(["rollback", *NAME]) == 0
+    assert "champion is version 2 again, in place of version 1" in capsys.readouterr().out
+
+
+REFERENCES = [f"the cat number {number} sat on the mat and saw a dog" for number in range(240)]
+SOURCES = ["a b c"] * 120 + ["a b c d e f g"] * 120
+
+
+def evaluation(wrong: range) -> Evaluation:
+    """Right translations, but for some."""
+    hypotheses = ["nothing of the kind" if index in wrong else reference for index, reference in enumerate(REFERENCES)]
+    return Evaluation.of(ParallelText(SOURCES, REFERENCES), [Translation(text, 0.0) for text in hypotheses], 1.0)
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "rules", "broken"),
+    [
+        (range(0), range(60), Rules(), []),
+        (range(60), range(0), Rules(), ["gain", "length 1-5"]),
+        (range(60), range(60), Rules(), ["gain"]),
+        (range(1), range(2), Rules(min_gain=0.0), ["gain"]),  # by chance
+        (range(0), range(60), Rules(min_gain=50.0), ["gain"]),
+        (range(40), range(120, 220), Rules(), ["length 1-5"]),  # better in all, worse where sentences are short
+        (range(40), range(120, 220), Rules(max_fall=60.0), []),
+    ],
+)
+def test_what_is_asked_of_a_new_champion(
+    own: range, other: range, rules: Rules, broken: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Loaded:
+        def __init__(self, wrong: range) -> None:
+            self.evaluation = evaluation(wrong)
+            self.description: Any = self
+            self.search = None
+
+    monkeypatch.setattr(promotion, "evaluate", lambda loaded, text, search: loaded.evaluation)
+    monkeypatch.setattr(promotion, "_export", lambda *arguments: promotion.Finding("export", True, ""))
+    monkeypatch.setattr(promotion, "_latency", lambda *arguments: promotion.Finding("latency", True, ""))
+    candidate: Any = Loaded(own)
+    champion: Any = Loaded(other)
+    findings = judge(candidate, champion, ParallelText(SOURCES, REFERENCES), rules)
+    assert [finding.rule for finding in findings] == ["gain", "length 1-5", "length 6-10", "export", "latency"]
+    assert [finding.rule for finding in findings if not finding.kept] == broken
+    (first, *_) = judge(candidate, None, ParallelText(SOURCES, REFERENCES), rules)
+    assert first.kept
+
+
+@pytest.mark.parametrize("wrong", [{"min_gain": -1.0}, {"max_fall": float("nan")}, {"max_milliseconds": 0.0}])
+def test_rules_have_limits(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=f"--{next(iter(wrong)).replace('_', '-')} must be"):
+        Rules(**wrong)
