@@ -85,7 +85,8 @@ def beam_search(
         return _extend(model, Beam(*fields), memory, limits, config)
 
     beam = Beam(*ops.while_loop(unfinished, extend, tuple(beam)))
-    return beam.finished_ids, beam.finished_scores
+    found = beam.finished_scores[:, :, None] > _IMPOSSIBLE / 2  # what else is there is a matter of ties
+    return ops.where(found, beam.finished_ids, PAD_ID), beam.finished_scores
 
 
 def _limits(source_lengths: Any, config: SearchConfig) -> Any:

@@ -53,6 +53,7 @@ class EncoderLayer(keras.layers.Layer):
 
     def __init__(self, config: RecurrentConfig, number: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True  # Keras attaches masks to tensors, and warns where one gets lost
         self.number = number
         self.hidden_dim = config.hidden_dim
         names = {"bidirectional": ("forward", "backward")}.get(config.encoder_direction, (config.encoder_direction,))
