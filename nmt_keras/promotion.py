@@ -13,6 +13,7 @@ from nmt_keras.decoding.translator import Translator
 from nmt_keras.errors import ConfigError
 from nmt_keras.evaluation import Evaluation, evaluate
 from nmt_keras.experiment import translate_standalone
+from nmt_keras.metrics.by_length import length_buckets
 from nmt_keras.metrics.significance import compare_systems
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.savedmodel import export_savedmodel
@@ -95,10 +96,7 @@ def _gain(own: Evaluation, other: Evaluation | None, text: ParallelText, rules: 
 
 def _falls(own: Evaluation, other: Evaluation, text: ParallelText, rules: Rules) -> list[Finding]:
     findings = []
-    lengths = [len(source.split()) for source in text.sources]
-    for bucket in own.by_length:
-        first, last = bucket["from"], bucket["to"] or max(lengths)
-        members = [index for index, length in enumerate(lengths) if first <= max(length, 1) <= last]
+    for first, last, members in length_buckets(text.sources):
         if len(members) < _LEAST_SENTENCES:
             continue
         (pair,) = compare_systems(
@@ -113,7 +111,7 @@ def _falls(own: Evaluation, other: Evaluation, text: ParallelText, rules: Rules)
             f"BLEU {pair.difference:+.2f} on {len(members)} sentences (p {pair.bootstrap_p:.4f}); "
             f"a significant fall of more than {rules.max_fall:.2f} is refused"
         )
-        findings.append(Finding(f"length {first}-{last}", not fell, figures))
+        findings.append(Finding(f"length {first}-{last or ''}", not fell, figures))
     return findings
 
 

@@ -44,22 +44,39 @@ def by_length(
     if faults:
         raise UserError("\n".join(faults))
 
+    rows = []
+    for first, last, bucket in length_buckets(sources, edges):
+        translated = [hypotheses[index] for index in bucket]
+        wanted = [references[index] for index in bucket]
+        rows.append(
+            {
+                "from": first,
+                "to": last,
+                "sentences": len(bucket),
+                "bleu": bleu(translated, wanted).score,
+                "chrf": chrf(translated, wanted).score,
+            }
+        )
+    return rows
+
+
+def length_buckets(
+    sources: Sequence[str], edges: Sequence[int] = DEFAULT_EDGES
+) -> list[tuple[int, int | None, list[int]]]:
+    """The buckets that hold a sentence, shortest first.
+
+    Args:
+        sources: as `by_length`.
+        edges: as `by_length`.
+
+    Returns:
+        the least and the greatest length in words (None in the open bucket), and the indices of the sentences.
+    """
     buckets: list[list[int]] = [[] for _ in range(len(edges) + 1)]
     for index, source in enumerate(sources):
         buckets[bisect_left(edges, len(source.split()))].append(index)
-
-    rows = []
-    for bucket, first, last in zip(buckets, (0, *edges), (*edges, None), strict=True):
-        if bucket:
-            translated = [hypotheses[index] for index in bucket]
-            wanted = [references[index] for index in bucket]
-            rows.append(
-                {
-                    "from": first + 1,
-                    "to": last,
-                    "sentences": len(bucket),
-                    "bleu": bleu(translated, wanted).score,
-                    "chrf": chrf(translated, wanted).score,
-                }
-            )
-    return rows
+    return [
+        (below + 1, last, bucket)
+        for below, last, bucket in zip((0, *edges), (*edges, None), buckets, strict=True)
+        if bucket
+    ]
