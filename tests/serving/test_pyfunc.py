@@ -123,7 +123,7 @@ def test_a_registered_model_is_served_by_mlflow(saved_model, tmp_path, monkeypat
         logged = run.log_translation_model(
             saved_model, tmp_path / "lstm", metrics={"test_bleu": 1.0}, input_example=["A Sentence"]
         )
-    promote_champion("served", register(logged.model_uri, "served"))
+    promote_champion("served", register(logged.model_uri, "served"), instead_of=None)
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
