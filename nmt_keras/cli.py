@@ -37,6 +37,8 @@ from nmt_keras.errors import ConfigError, UserError
 from nmt_keras.registry_commands import run_models, run_promote, run_rollback
 
 PRESETS = ("debug", "quick", "tiny", "base", "big")
+QUICK = ("--architectures", "rnn,lstm,gru,lstm-attention,transformer", "--seeds", "1", "--budget", "500k-tokens")
+"""What `compare --quick` stands for; options beside it go before it."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 2 for wrong usage or input, 1 for anything else.
     """
     arguments = [_hyphenated(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
+    if arguments[:1] == ["compare"] and "--quick" in arguments:
+        arguments[1:1] = QUICK
     try:
         name, options = _parse(arguments)
         _choose_backend(options)
@@ -113,13 +117,14 @@ def _parse(arguments: Sequence[str]) -> tuple[str, Namespace]:
 
 
 def _given(arguments: Sequence[str], option: str, default: str) -> str:
-    """The value of an option that must be known before others can be declared."""
+    """The value of an option that must be known before others can be declared; the last, where it is repeated."""
+    value = default
     for place, argument in enumerate(arguments):
         if argument.startswith(f"{option}="):
-            return argument.removeprefix(f"{option}=")
+            value = argument.removeprefix(f"{option}=")
         if argument == option and place + 1 < len(arguments):
-            return arguments[place + 1]
-    return default
+            value = arguments[place + 1]
+    return value
 
 
 def _add_sections(parser: ArgumentParser, command: Command, arguments: Sequence[str]) -> dict[str, str]:
@@ -184,6 +189,7 @@ def _add_seed(parser: ArgumentParser) -> None:
 
 
 def _add_comparison(parser: ArgumentParser) -> None:
+    parser.add_argument("--quick", action="store_true", help=f"minutes: {' '.join(QUICK)}")
     parser.add_argument("--seeds", type=str, default="1,2,3", help="each architecture is trained with each of them")
     parser.add_argument(
         "--budget",
@@ -193,15 +199,18 @@ def _add_comparison(parser: ArgumentParser) -> None:
     )
 
 
-def _add_training(parser: ArgumentParser) -> None:
-    parser.add_argument("--config", action="config", help="YAML file with any of these options")
-    parser.add_argument("--output", type=str | None, default=None, help="directory; made if it is not there")
+def _add_time_limit(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--max-minutes",
         type=float | None,
         default=None,
         help="wall time of a training, from the start of the process",
     )
+
+
+def _add_training(parser: ArgumentParser) -> None:
+    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    parser.add_argument("--output", type=str | None, default=None, help="directory; made if it is not there")
     parser.add_argument("--devices", type=str, default="1", help="number of devices, or all")
     parser.add_argument("--init-from", type=str | None, default=None, help="model whose weights to start from")
     _add_backend(parser)
@@ -306,7 +315,7 @@ def _add_phrasebook(parser: ArgumentParser) -> None:
 _COMMANDS = {
     "main": Command(
         run_main,
-        (_add_corpus, _add_seed, _add_training),
+        (_add_corpus, _add_seed, _add_time_limit, _add_training),
         "train two architectures, register and serve the better one",
         preset="quick",
         architectures="rnn,transformer",
@@ -328,7 +337,7 @@ _COMMANDS = {
     "prepare": Command(run_prepare, (_add_corpus,), "read a corpus and report what is odd about it"),
     "train": Command(
         run_train,
-        (_add_corpus, _add_seed, _add_training),
+        (_add_corpus, _add_seed, _add_time_limit, _add_training),
         "train one model",
         preset="tiny",
         architectures="transformer",

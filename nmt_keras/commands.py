@@ -57,7 +57,7 @@ def _settings(options: Namespace, preset: Preset, architecture: str, seed: int) 
         search=preset.search,
         seed=seed,
         devices=options.devices,
-        max_minutes=options.max_minutes,
+        max_minutes=options.get("max_minutes"),  # of `compare` it is a budget
         init_from=resolve(options.init_from) if options.init_from else None,
         init_reference=options.init_from,
     )

@@ -29,6 +29,7 @@ from nmt_keras.training.trainer import train
 
 _CONTEXTS = {"train": "training", "valid": "validation"}
 _RESULT = "result.json"
+_RUN = "run.json"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,9 @@ def run_experiment(
     test_splits = [split for split in test_splits if split in corpus.splits]
     models: dict[str, TrainedModel] = {}
     failures: dict[str, str] = {}
-    with _run(corpus, "experiment", None) as parent:
+    earlier = read_json(directory / _RUN)["run_id"] if (directory / _RUN).exists() else None
+    with _run(corpus, "experiment", None, earlier) as parent:
+        write_json(directory / _RUN, {"run_id": parent.run_id})
         for split in corpus.splits:
             _log_dataset(parent, corpus, split)
         for settings in trainings:
@@ -137,9 +140,9 @@ def translate_standalone(saved_model: Path, sentences: Sequence[str]) -> list[st
     return program.stdout.decode().removesuffix("\n").split("\n")  # a carriage return is part of a sentence
 
 
-def _run(corpus: Corpus, name: str, parent: Run | None) -> AbstractContextManager[Run]:
+def _run(corpus: Corpus, name: str, parent: Run | None, earlier: str | None = None) -> AbstractContextManager[Run]:
     experiment = f"nmt-{corpus.source_language}-{corpus.target_language}"
-    return start_run(name, experiment, parent, {"corpus": corpus.name})
+    return start_run(name, experiment, parent, {"corpus": corpus.name}, earlier)
 
 
 def _train(

@@ -1,13 +1,15 @@
 """`nmt-keras compare` on a corpus of the user's own: interrupted by a failure, gone on with, and done."""
 
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 from sacrebleu.metrics import BLEU
 
-from nmt_keras import experiment
+from nmt_keras import cli, experiment
 from nmt_keras.cli import main
 from nmt_keras.data.corpora import load_corpus
 from nmt_keras.files import read_json
@@ -44,6 +46,10 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
     assert main(command) == 0
     assert len(evaluated) == 5
     assert capsys.readouterr().out == out
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    parents = [run.info.run_id for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(parents) == 1
+    assert sorted(run.info.status for run in runs if run.info.run_id not in parents) == ["FAILED"] + ["FINISHED"] * 4
 
     references = load_corpus(str(digit_files), "eng", "fra").split("test").targets
     for architecture in ("gru", "transformer"):
@@ -63,3 +69,15 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
 def test_seeds_are_whole_numbers(seeds: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "--seeds", seeds]) == 2
     assert f"--seeds must be whole numbers with commas. Received: {seeds!r}." in capsys.readouterr().err
+
+
+def test_what_quick_stands_for_can_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    received: list[Any] = []
+    command = replace(cli._COMMANDS["compare"], run=received.append)
+    monkeypatch.setitem(cli._COMMANDS, "compare", command)
+    assert main(["compare", "--quick"]) == 0
+    assert main(["compare", "--architectures", "gru", "--seeds=2", "--quick"]) == 0
+    assert [(options.architectures, options.seeds, options.budget) for options in received] == [
+        ("rnn,lstm,gru,lstm-attention,transformer", "1", "500k-tokens"),
+        ("gru", "2", "500k-tokens"),
+    ]

@@ -210,6 +210,7 @@ def start_run(
     experiment: str,
     parent: Run | None = None,
     tags: Mapping[str, str] | None = None,
+    earlier: str | None = None,
 ) -> Iterator[Run]:
     """Open a run and close it as FINISHED, as FAILED after an error, or as KILLED after Ctrl-C.
 
@@ -220,15 +221,18 @@ def start_run(
         experiment: created if there is none of that name; a child and a resumed run stay in theirs.
         parent: the open run that this one is a part of.
         tags: of the run.
+        earlier: identity of a run to go on with, where the store still has it; inside `mlflow run`, whose run is
+            resumed in any case, it is passed over.
 
     Raises:
         UserError: MLflow cannot open the run.
     """
     with mlflow_errors(UserError, f"Opening run {name!r}"):
         mlflow = load_mlflow()
-        resumed = parent is None and "MLFLOW_RUN_ID" in os.environ
-        if resumed:
+        if parent is None and "MLFLOW_RUN_ID" in os.environ:
             settings = {}
+        elif earlier is not None and _exists(earlier):
+            settings = {"run_id": earlier}
         elif parent is not None:
             settings = {
                 "run_name": name,
@@ -315,6 +319,15 @@ def _experiment_id(name: str) -> str:
     mlflow = load_mlflow()
     experiment = mlflow.get_experiment_by_name(name)
     return str(mlflow.create_experiment(name) if experiment is None else experiment.experiment_id)
+
+
+def _exists(run_id: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return bool(load_mlflow().get_run(run_id).info.lifecycle_stage == "active")
+    except MlflowException:
+        return False
 
 
 def _check_artifact_store(artifact_uri: str) -> None:

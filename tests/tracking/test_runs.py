@@ -113,6 +113,20 @@ def test_a_run_that_mlflow_run_opened_is_resumed_with_its_parameters(client, mon
     assert client.get_experiment_by_name("another-name") is None
 
 
+def test_an_earlier_run_goes_on_if_the_store_has_it(client) -> None:
+    with runs.start_run("job", "continued") as first:
+        first.log_metrics({"loss": 1.0}, step=1)
+    with runs.start_run("job", "continued", earlier=first.run_id) as second:
+        assert client.get_run(second.run_id).info.status == "RUNNING"
+        second.log_metrics({"loss": 0.5}, step=2)
+    assert second.run_id == first.run_id
+    assert [metric.value for metric in client.get_metric_history(first.run_id, "loss")] == [1.0, 0.5]
+    client.delete_run(first.run_id)
+    for gone in (first.run_id, "0" * 32):
+        with runs.start_run("job", "continued", earlier=gone) as other:
+            assert other.run_id != gone
+
+
 def test_metrics_are_written_in_few_batches_and_none_is_lost(client, monkeypatch) -> None:
     sizes = []
     write = type(client).log_batch
