@@ -34,7 +34,7 @@ from nmt_keras.commands import (
 )
 from nmt_keras.config import ARCHITECTURES, SECTIONS, Backend
 from nmt_keras.errors import ConfigError, UserError
-from nmt_keras.registry_commands import run_models, run_promote, run_rollback
+from nmt_keras.registry_commands import run_models, run_promote, run_register, run_rollback
 
 PRESETS = ("debug", "quick", "tiny", "base", "big")
 QUICK = ("--architectures", "rnn,lstm,gru,lstm-attention,transformer", "--seeds", "1", "--budget", "500k-tokens")
@@ -286,6 +286,11 @@ def _add_name(parser: ArgumentParser) -> None:
     parser.add_argument("--name", type=str, default="nmt-en-fr", help="of the registered model")
 
 
+def _add_register(parser: ArgumentParser) -> None:
+    parser.add_argument("--model", type=str, required=True, help="directory of a trained model")
+    parser.add_argument("--name", type=str | None, default=None, help="to register it under (default: nmt-SRC-TGT)")
+
+
 def _add_promotion(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model",
@@ -361,6 +366,7 @@ _COMMANDS = {
         (_add_model, _add_corpus, _add_test_set, _add_gradient_flow, _add_figure),
         "how much of the loss's gradient reaches each encoder state, before and after training",
     ),
+    "register": Command(run_register, (_add_register, _add_backend), "log a trained model and register it"),
     "models": Command(run_models, (_add_name,), "list the versions of a registered model"),
     "promote": Command(
         run_promote,

@@ -39,13 +39,15 @@ class Rules:
     export_sentences: int = 50
 
     def __post_init__(self) -> None:
-        for name, option in (("min_gain", "--min-gain"), ("max_fall", "--max-fall")):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"{option} must be at least 0. Received: {option} {getattr(self, name)}.")
-        if self.max_milliseconds is not None and not self.max_milliseconds > 0:
-            raise ConfigError(f"--max-milliseconds must be above 0. Received: {self.max_milliseconds}.")
-        if self.export_sentences < 1:
-            raise ConfigError(f"--export-sentences must be at least 1. Received: {self.export_sentences}.")
+        limit = self.max_milliseconds
+        kept = {
+            "--min-gain must be at least 0": (self.min_gain, self.min_gain >= 0),
+            "--max-fall must be at least 0": (self.max_fall, self.max_fall >= 0),
+            "--max-milliseconds must be above 0": (limit, limit is None or limit > 0),
+            "--export-sentences must be at least 1": (self.export_sentences, self.export_sentences >= 1),
+        }
+        if faults := [f"{rule}. Received: {value}." for rule, (value, is_kept) in kept.items() if not is_kept]:
+            raise ConfigError("\n".join(faults))
 
 
 class Finding(NamedTuple):

@@ -1,6 +1,9 @@
 """The commands that read and change the model registry."""
 
 import sys
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from jsonargparse import Namespace
 
@@ -13,6 +16,30 @@ def run_models(options: Namespace) -> None:
     from nmt_keras.tracking.registry import versions
 
     print_versions(versions(options.name), options.name)
+
+
+def run_register(options: Namespace) -> None:
+    from nmt_keras.models.directory import load_model
+    from nmt_keras.serving.savedmodel import export_savedmodel
+    from nmt_keras.tracking.promotion import promote_candidate
+    from nmt_keras.tracking.registry import register, resolve
+    from nmt_keras.tracking.runs import start_run
+
+    directory = resolve(options.model)
+    loaded = load_model(directory)
+    description = loaded.description
+    name = options.name or f"nmt-{description.source_language}-{description.target_language}"
+    tags = {"architecture": description.architecture}
+    with start_run("register", name) as run, TemporaryDirectory() as temporary:
+        logged = run.log_translation_model(
+            export_savedmodel(loaded, Path(temporary)),
+            directory,
+            metrics={},
+            parameters=tags | {"sizes": asdict(description.sizes)},
+            tags={"lineage": " < ".join(description.lineage)},
+        )
+    version = register(logged.model_uri, name, tags)
+    print(f"{options.model} is version {version} of {name}: {', '.join(promote_candidate(name, version))}.")
 
 
 def run_rollback(options: Namespace) -> None:

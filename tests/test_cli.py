@@ -136,6 +136,16 @@ def test_export_translates_like_the_model_without_this_package(
     assert program.stdout.decode() == expected
 
 
+def test_a_trained_model_is_registered(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from nmt_keras.tracking.registry import resolve
+
+    assert main(["register", "--model", str(trained)]) == 0
+    assert f"{trained} is version 1 of nmt-eng-fra: candidate, champion." in capsys.readouterr().out
+    assert _snapshot(resolve("models:/nmt-eng-fra@champion")).keys() == _snapshot(trained).keys()
+    weights = [directory / "model.weights.h5" for directory in (trained, resolve("models:/nmt-eng-fra/1"))]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

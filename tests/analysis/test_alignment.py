@@ -24,7 +24,7 @@ from nmt_keras.config import (
     VocabularyConfig,
 )
 from nmt_keras.data import phrasebook
-from nmt_keras.data.parallel_text import Corpus
+from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.data.phrasebook import PhrasePair, phrasebook_corpus, phrasebook_pairs
 from nmt_keras.errors import ConfigError, ModelError
 from nmt_keras.metrics.alignment_error import alignment_error_rate, word_links
@@ -337,8 +337,10 @@ def test_i_goes_with_je_and_eating_with_mange(tmp_path: Path) -> None:
             jit_compile=False,
         ),
     )
-    train(phrasebook_corpus(), settings, tmp_path / "model", lambda figures, step: None)
+    splits = dict(phrasebook_corpus().splits)
+    splits["valid"] = ParallelText(splits["valid"].sources[:50], splits["valid"].targets[:50])
+    train(Corpus("phrasebook", "en", "fr", splits), settings, tmp_path / "model", lambda figures, step: None)
     model = load_model(tmp_path / "model")
     cross = attention_maps(model, "I am eating.", "Je mange.", words=True)["cross"]
     assert [cross.columns[column] for column in cross.mean().argmax(axis=1)][:2] == ["I", "eating."]
-    assert min(score.error_rate for score in alignment_errors(model, phrasebook_pairs()["test"])) < 0.55
+    assert min(score.error_rate for score in alignment_errors(model, phrasebook_pairs()["test"][:200])) < 0.55

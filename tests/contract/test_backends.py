@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from architecture_names import architecture_of
@@ -17,11 +18,12 @@ from nmt_keras.config import SearchConfig
 from nmt_keras.models.directory import ModelDescription, save_description, save_weights
 
 TESTS = Path(__file__).parents[1]
-EVERY_BACKEND = pytest.mark.parametrize(
+OTHER_BACKENDS = pytest.mark.parametrize(
     "backend",
     [
         pytest.param(name, marks=pytest.mark.skipif(find_spec(name) is None, reason=f"{name} is not installed"))
         for name in ("tensorflow", "jax", "torch")
+        if name != keras.backend.backend()
     ],
 )
 
@@ -54,7 +56,7 @@ def expected(saved: Path) -> dict[str, Any]:
 
 
 @pytest.mark.heavy
-@EVERY_BACKEND
+@OTHER_BACKENDS
 def test_a_saved_model_answers_the_same(backend: str, saved: Path, expected: dict[str, Any]) -> None:
     path = os.pathsep.join([str(TESTS), *sys.path])
     answers = json.loads(python("-m", "saved_answers", str(saved), KERAS_BACKEND=backend, PYTHONPATH=path))
@@ -67,7 +69,7 @@ def test_a_saved_model_answers_the_same(backend: str, saved: Path, expected: dic
 
 
 @pytest.mark.heavy
-@EVERY_BACKEND
+@OTHER_BACKENDS
 @pytest.mark.parametrize("architecture", ["lstm-attention", "transformer"])
 def test_the_same_command_trains(backend: str, architecture: str, digit_files: Path) -> None:
     program = "import sys; from nmt_keras.cli import main; sys.exit(main())"
