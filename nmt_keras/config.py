@@ -185,6 +185,7 @@ class TrainingConfig:
 
     Args:
         epochs: passes over the training text at most.
+        max_tokens: target tokens to train on at most, a sentence as often as it is seen, or None for no limit.
         batch_tokens: token slots of a batch on each side, padding included.
         batch_shapes: number of fixed (rows, length) shapes that batches come in; XLA compiles each once. Without XLA
             there are four times as many.
@@ -200,6 +201,7 @@ class TrainingConfig:
     """
 
     epochs: int = 100
+    max_tokens: int | None = None
     batch_tokens: int = 4096
     batch_shapes: int = 6
     max_length: int = 100
@@ -228,6 +230,7 @@ class TrainingConfig:
             _not_positive(self, *positive),
             _not_rates(self, "label_smoothing", "average_decay"),
             _faults(self, f"at least max_length={self.max_length}", batch_tokens=self.batch_tokens >= self.max_length),
+            _faults(self, "at least 1, or null", max_tokens=self.max_tokens is None or self.max_tokens >= 1),
         )
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from nmt_keras.config import ArchitectureConfig, SearchConfig, TrainingConfig, VocabularyConfig
 from nmt_keras.errors import ConfigError
 
+_MANY_EPOCHS = 10_000  # where something else is the limit
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -22,7 +24,6 @@ class TrainingSettings:
         seed: of weights, dropout, vocabulary and order.
         devices: number of devices, or "all".
         max_minutes: wall time to the end of training, or None for no limit.
-        max_tokens: target tokens to train on, a sentence as often as it is seen, or None for no limit.
         init_from: directory of a model whose weights and vocabulary to start from, or None.
         init_reference: what the user called that model.
     """
@@ -35,7 +36,6 @@ class TrainingSettings:
     seed: int = 1
     devices: str = "1"
     max_minutes: float | None = None
-    max_tokens: int | None = None
     init_from: Path | None = None
     init_reference: str | None = None
 
@@ -45,13 +45,11 @@ class TrainingSettings:
             faults.append(f"--seed must be at least 0 and below 2^32. Received: {self.seed}.")
         if self.max_minutes is not None and not self.max_minutes > 0:
             faults.append(f"--max-minutes must be above 0. Received: {self.max_minutes}.")
-        if self.max_tokens is not None and self.max_tokens < 1:
-            faults.append(f"max_tokens must be at least 1. Received: {self.max_tokens}.")
         if faults:
             raise ConfigError("\n".join(faults))
 
     def within(self, budget: str) -> "TrainingSettings":
-        """The same training with a budget.
+        """The same training with this budget in place of its limits.
 
         Args:
             budget: wall time, target tokens or passes: "10min", "2M-tokens", "800k-tokens", "20epochs".
@@ -63,12 +61,18 @@ class TrainingSettings:
         amount, unit = (float(match[1]), match[2]) if match else (0.0, "")
         match unit:
             case "min" if amount > 0:
-                return replace(self, max_minutes=amount)
+                return self._limited(max_minutes=amount)
             case "epochs" if amount >= 1 and amount.is_integer():
-                return replace(self, training=replace(self.training, epochs=int(amount)))
+                return self._limited(epochs=int(amount))
             case "k-tokens" | "M-tokens" | "-tokens" if amount > 0:
-                return replace(self, max_tokens=round(amount * {"k": 1e3, "M": 1e6, "-": 1}[unit[0]]))
+                return self._limited(max_tokens=round(amount * {"k": 1e3, "M": 1e6, "-": 1}[unit[0]]))
         raise ConfigError(f"--budget must be like 10min, 2M-tokens, 800k-tokens or 20epochs. Received: {budget!r}.")
+
+    def _limited(
+        self, max_minutes: float | None = None, epochs: int = _MANY_EPOCHS, max_tokens: int | None = None
+    ) -> "TrainingSettings":
+        training = replace(self.training, epochs=epochs, max_tokens=max_tokens)
+        return replace(self, max_minutes=max_minutes, training=training)
 
 
 @dataclass(frozen=True)

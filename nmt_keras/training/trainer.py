@@ -1,5 +1,6 @@
 """One training, from parallel text to a model directory; interrupted, it goes on with the same command."""
 
+import math
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -109,7 +110,8 @@ def train(
         print(f"Going on after epoch {state['epochs']} of {directory}.", file=sys.stderr)
 
     deadline = _deadline(settings, began)
-    progress = TrainingProgress(batches, config.epochs, deadline, log_metrics)
+    epochs = _epochs(config, text.num_target_tokens)
+    progress = TrainingProgress(batches, epochs, deadline, log_metrics)
     progress.training_seconds, progress.training_tokens = state["training_seconds"], state["training_tokens"]
     validation = Validation(
         _measure(model, averaged, tokenizer, corpus.split("valid")),
@@ -129,13 +131,13 @@ def train(
     callbacks = [EpochOrder(batches), progress, validation, Checkpoint(save_checkpoint)]
     if deadline is not None:
         callbacks.append(Deadline(deadline, validation))
-    if settings.max_tokens is not None:
-        callbacks.append(TokenBudget(batches, settings.max_tokens))
+    if config.max_tokens is not None:
+        callbacks.append(TokenBudget(batches, config.max_tokens))
     with closing(progress):
         model.fit(
             batches.dataset(),
             initial_epoch=state["epochs"],
-            epochs=config.epochs,
+            epochs=epochs,
             shuffle=False,
             verbose=0,
             callbacks=callbacks,
@@ -158,6 +160,12 @@ def _measure(
         return {"valid_bleu": bleu(hypotheses, valid.targets).score, "valid_loss": scorer.cross_entropy(valid)}
 
     return measure
+
+
+def _epochs(config: TrainingConfig, tokens_per_epoch: int) -> int:
+    if config.max_tokens is None:
+        return config.epochs
+    return min(config.epochs, math.ceil(config.max_tokens / tokens_per_epoch))
 
 
 def _deadline(settings: TrainingSettings, began: float | None) -> float | None:

@@ -14,13 +14,25 @@ def test_faults_are_reported_together(settings: TrainingSettings) -> None:
     assert replace(settings, seed=0, max_minutes=0.5).max_minutes == 0.5
 
 
-def test_budgets(settings: TrainingSettings) -> None:
-    assert settings.within("10min") == replace(settings, max_minutes=10.0)
-    assert settings.within("0.5min") == replace(settings, max_minutes=0.5)
-    assert settings.within("2M-tokens") == replace(settings, max_tokens=2_000_000)
-    assert settings.within("1.5k-tokens") == replace(settings, max_tokens=1_500)
-    assert settings.within("700-tokens") == replace(settings, max_tokens=700)
-    assert settings.within("20epochs") == replace(settings, training=replace(settings.training, epochs=20))
+@pytest.mark.parametrize(
+    ("budget", "minutes", "tokens", "epochs"),
+    [
+        ("10min", 10.0, None, None),
+        ("0.5min", 0.5, None, None),
+        ("2M-tokens", None, 2_000_000, None),
+        ("1.5k-tokens", None, 1_500, None),
+        ("700-tokens", None, 700, None),
+        ("20epochs", None, None, 20),
+    ],
+)
+def test_a_budget_is_the_only_limit(
+    settings: TrainingSettings, budget: str, minutes: float | None, tokens: int | None, epochs: int | None
+) -> None:
+    limited = replace(settings, max_minutes=3.0, training=replace(settings.training, epochs=3, max_tokens=5))
+    within = limited.within(budget)
+    assert (within.max_minutes, within.training.max_tokens) == (minutes, tokens)
+    assert within.training.epochs == epochs or (epochs is None and within.training.epochs >= 1_000)
+    assert replace(within.training, epochs=3, max_tokens=5) == limited.training
 
 
 @pytest.mark.parametrize("budget", ["", "10", "min", "0min", "-1min", "2.5epochs", "0epochs", "2m-tokens", "5hours"])

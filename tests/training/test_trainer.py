@@ -334,7 +334,8 @@ def test_a_budget_of_tokens_ends_an_epoch_early(
     digits: Corpus, settings: TrainingSettings, tmp_path: Path, silent: Any
 ) -> None:
     budget = 700
-    summary = train(digits, replace(settings, max_tokens=budget), tmp_path / "model", silent)
+    limited = replace(settings, training=replace(settings.training, max_tokens=budget))
+    summary = train(digits, limited, tmp_path / "model", silent)
     text = TokenizedText(digits.split("train"), load_model(tmp_path / "model").tokenizer)
     batches = TrainingBatches(text, settings.training.batch_tokens, 4 * settings.training.batch_shapes, settings.seed)
     seen, steps = 0, 0
