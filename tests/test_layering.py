@@ -37,6 +37,7 @@ ORDER = [
     "commands",
     "analysis_commands",
     "registry_commands",
+    "serving_commands",
     "cli",
     "",  # the package itself, with the public names
 ]

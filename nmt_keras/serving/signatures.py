@@ -39,7 +39,7 @@ class ServingLimits:
             raise ConfigError(f"--max-beam-size must be at least 1. Received: {self.max_beam_size}.")
 
 
-class TranslationServer(tf.Module):
+class TranslationServer:
     """The functions that become the signatures of a SavedModel.
 
     They take any bytes. Invalid UTF-8 is replaced by U+FFFD, sources of too many tokens are cut (`translate` splits
@@ -56,7 +56,6 @@ class TranslationServer(tf.Module):
     """
 
     def __init__(self, loaded: LoadedModel, config: SearchConfig, limits: ServingLimits) -> None:
-        super().__init__(name="translation_server")
         if config.beam_size > limits.max_beam_size:
             raise ConfigError(
                 f"--beam-size must be at most --max-beam-size. "
@@ -104,20 +103,22 @@ class TranslationServer(tf.Module):
     def translate_n_best(self, source: Any, beam_size: Any, n_best: Any) -> dict[str, Any]:
         """Sources (N,) string, beam size K and n_best M (scalar int32) -> the best translations that a beam of K finds.
 
-        M <= K <= max_beam_size.
+        M <= K <= max_beam_size; K = 0 stands for the model's own beam size, or M if that is larger.
 
         Returns:
             translation (N, M) string and score (N, M) float32, best first, and status (N,) int32. Where fewer are
             found, the rest are empty with the score -1e9.
         """
         largest = self.limits.max_beam_size
+        beam_size = tf.where(beam_size == 0, tf.maximum(self.config.beam_size, n_best), beam_size)
         checks = [
             tf.debugging.Assert(
-                (1 <= beam_size) & (beam_size <= largest),
+                (beam_size >= 1) & (beam_size <= largest),
                 [f"beam_size must be at least 1 and at most {largest}. Received:", beam_size],
             ),
             tf.debugging.Assert(
-                (1 <= n_best) & (n_best <= beam_size), ["n_best must be at least 1 and at most beam_size. Received:", n_best]
+                (n_best >= 1) & (n_best <= beam_size),
+                ["n_best must be at least 1 and at most beam_size. Received:", n_best],
             ),
         ]
         with tf.control_dependencies(checks):
@@ -180,7 +181,7 @@ class TranslationServer(tf.Module):
         return beam_search(self.model, source_ids, self.config, num_best, beam_size)
 
     def _translate_all(self, ids: Any, beam_size: Any, num_best: Any) -> tuple[Any, Any]:
-        """Ids (P, None) ragged -> translations (P, N) string and scores (P, N) float32; those of blanks are "" and 0."""
+        """Ids (P, None) ragged -> translations (P, N) string and scores (P, N) float32; of blanks "" and 0."""
 
         def translate(rows: Any) -> tuple[Any, Any]:
             hypotheses, scores = self._search(tf.gather(ids, rows).to_tensor(), beam_size, num_best)
@@ -227,7 +228,7 @@ def _in_batches(
         return end, *(tf.concat(pair, axis=0) for pair in zip(results, added, strict=True))
 
     _, *results = tf.while_loop(
-        lambda start, *results: start < tf.size(order),
+        lambda start, *_: start < tf.size(order),
         extend,
         (0, *empty),
         (tf.TensorShape(()), *(tf.TensorShape([None] * len(part.shape)) for part in empty)),
