@@ -13,6 +13,7 @@ FINE, SPLIT, CUT, REPAIRED = range(4)
 # The end of a sentence, with the quotes and brackets that close after it; or the end of a line.
 _BOUNDARY = r"""([.!?…]+["'”’»)\]]*)\s+|([。！？]["'”’»）」』]*)\s*|\n+"""
 _SEPARATOR = b"\xff"  # no byte of valid UTF-8
+_BLANK = r"[\s\v\x1c-\x1f\x{85}\pZ]*"  # what Python's str.isspace() takes for space
 
 
 class SourceText(NamedTuple):
@@ -23,22 +24,23 @@ class SourceText(NamedTuple):
     status: Any  # (N,) int32
 
 
-def repaired(texts: Any) -> tuple[Any, Any]:
-    """Bytes (N,) string -> valid UTF-8 (N,) string with U+FFFD for what is not, and whether there was any (N,) bool."""
+def _repaired(texts: Any) -> tuple[Any, Any]:
+    """Bytes (N,) string -> valid UTF-8 (N,) string, "" if blank, with U+FFFD for what is invalid; and whether there
+    was any (N,) bool."""
     valid = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
-    return valid, valid != texts
+    return tf.where(tf.strings.regex_full_match(valid, _BLANK), "", valid), valid != texts
 
 
 def cut_text(texts: Any, tokenizer: Tokenizer, max_tokens: int) -> SourceText:
     """Each text as one part, of which at most `max_tokens` tokens are left, EOS included."""
-    texts, invalid = repaired(texts)
+    texts, invalid = _repaired(texts)
     ids, cut = _cut(tokenizer.encode(texts), max_tokens)
     return SourceText(ids, tf.ones_like(cut, tf.int64), _status(invalid, cut, tf.zeros_like(cut)))
 
 
 def split_text(texts: Any, tokenizer: Tokenizer, max_tokens: int) -> SourceText:
     """Texts of more than `max_tokens` tokens as their sentences; what is too long even so is cut."""
-    texts, invalid = repaired(texts)
+    texts, invalid = _repaired(texts)
     too_long = tokenizer.encode(texts).row_lengths() > max_tokens
     sentences = tf.strings.regex_replace(texts, _BOUNDARY, rb"\1\2" + _SEPARATOR)
     parts = tf.strings.split(tf.where(too_long, sentences, texts), _SEPARATOR)  # (N, None) ragged
