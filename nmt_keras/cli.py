@@ -34,7 +34,7 @@ from nmt_keras.commands import (
 from nmt_keras.config import ARCHITECTURES, SECTIONS, Backend
 from nmt_keras.errors import ConfigError, UserError
 from nmt_keras.registry_commands import run_models, run_promote, run_rollback
-from nmt_keras.serving_commands import run_export
+from nmt_keras.serving_commands import run_export, run_serve
 
 PRESETS = ("debug", "quick", "tiny", "base", "big")
 
@@ -251,6 +251,23 @@ def _add_export(parser: ArgumentParser) -> None:
     parser.add_argument("--license", type=str | None, default=None, help="of the model, for its card")
 
 
+def _add_served(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        type=str,
+        action="append",
+        required=True,
+        help="an exported model, a model directory, models:/NAME@ALIAS or runs:/RUN_ID/MODEL_NAME; may be repeated",
+    )
+    parser.add_argument("--host", type=str, default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8080, help="to listen on")
+    parser.add_argument("--max-waiting", type=int, default=256, help="sentences; to more the answer is 503")
+    parser.add_argument("--max-seconds", type=float, default=60.0, help="for an answer; after that it is 504")
+    parser.add_argument(
+        "--reload-seconds", type=float, default=30.0, help="between looks at whether an alias has moved"
+    )
+
+
 def _add_phrasebook_seed(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the phrasebook that the model was trained on")
 
@@ -379,6 +396,9 @@ _COMMANDS = {
         (_add_model, _add_export, _add_search),
         "write a SavedModel that takes and gives raw strings, or check one",
         backend="tensorflow",
+    ),
+    "serve": Command(
+        run_serve, (_add_served,), "a page and JSON endpoints in front of exported models", backend="tensorflow"
     ),
     "phrasebook": Command(run_phrasebook, (_add_phrasebook,), "write the phrasebook as plain files"),
 }

@@ -49,6 +49,9 @@ ONLY_IN = {
     "tensorflow_text": ("text.", "serving."),
     "sacrebleu": ("metrics.",),
     "matplotlib": ("report.", "analysis."),
+    "fastapi": ("serving.server",),
+    "prometheus_client": ("serving.server",),
+    "uvicorn": ("serving_commands",),
 }
 NOT_IN = {"tensorflow": ("layers.", "models.", "decoding.search", "decoding.scoring")}
 

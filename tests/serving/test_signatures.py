@@ -10,7 +10,6 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from nmt_keras.analysis.alignment import attention_maps
 from nmt_keras.config import RecurrentAttentionConfig, RecurrentConfig, SearchConfig
 from nmt_keras.data.dataset import pad
 from nmt_keras.data.parallel_text import ParallelText
@@ -132,7 +131,6 @@ def _assert_aligns(loaded: LoadedModel, align: Callable[..., Any], sentences: li
     piece_ids = {
         piece: i for i, piece in enumerate(loaded.tokenizer.pieces(np.arange(loaded.tokenizer.vocabulary_size)))
     }
-    checked = 0
     for row, sentence in enumerate(sentences):
         source_tokens = [token.decode() for token in found["source_tokens"][row] if token]
         target_tokens = [token.decode() for token in found["target_tokens"][row] if token]
@@ -149,11 +147,6 @@ def _assert_aligns(loaded: LoadedModel, align: Callable[..., Any], sentences: li
         expected = loaded.model.align(source_ids[None], np.append(np.int32(2), target_ids[:-1])[None])["cross"]
         expected = np.array(expected)[0].mean(axis=(0, 1))
         np.testing.assert_allclose(weights[: len(target_tokens), : len(source_tokens)], expected, atol=1e-5)
-        if np.array_equal(loaded.tokenizer.encode_all([found["translation"][row].decode()])[0], target_ids):
-            maps = attention_maps(loaded, sentence, found["translation"][row].decode())
-            np.testing.assert_allclose(expected, maps["cross"].mean(), atol=1e-5)
-            checked += 1
-    assert checked
 
 
 def test_alignments_of_a_transformer(
