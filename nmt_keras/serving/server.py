@@ -14,7 +14,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nmt_keras.errors import ConfigError
@@ -57,6 +57,18 @@ class RequestLimits:
             raise ConfigError("\n".join(faults))
 
 
+def _encodable(text: str) -> str:
+    """JSON can spell half a character ("\\ud800"), which no encoding can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"text must hold no lone surrogate. Received: one at character {error.start}") from None
+    return text
+
+
+Sentence = Annotated[str, AfterValidator(_encodable)]
+
+
 class _Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -64,7 +76,7 @@ class _Asked(BaseModel):
 class TranslationRequest(_Asked):
     """Sentences for POST /translate; `model` is a reference as given at the start, the first by default."""
 
-    sentences: list[str]
+    sentences: list[Sentence]
     model: str | None = None
     beam_size: Annotated[int, Field(ge=0)] = 0
     n_best: Annotated[int, Field(ge=0)] = 0
@@ -73,7 +85,7 @@ class TranslationRequest(_Asked):
 class AlignmentRequest(_Asked):
     """A sentence for POST /align."""
 
-    sentence: str
+    sentence: Sentence
     model: str | None = None
 
 
@@ -107,6 +119,7 @@ class _Metrics:
             "nmt_requests", "Answers, by path and status code", ["path", "code"], registry=self.registry
         )
         self.seconds = Histogram("nmt_request_seconds", "Time to answer", ["path"], registry=self.registry)
+        self.open = Gauge("nmt_open_requests", "Requests that are being answered", registry=self.registry)
         self.sentences = Counter("nmt_sentences", "Sentences computed", ["model"], registry=self.registry)
         self.batch_sizes = Histogram(
             "nmt_batch_sentences",
@@ -203,7 +216,8 @@ def create_app(models: Sequence[ServedModel], limits: RequestLimits) -> FastAPI:
     @app.middleware("http")
     async def measured(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         began = time.perf_counter()
-        response = await call_next(request)
+        with service.metrics.open.track_inprogress():
+            response = await call_next(request)
         path = getattr(request.scope.get("route"), "path", "other")
         service.metrics.requests.labels(path, response.status_code).inc()
         service.metrics.seconds.labels(path).observe(time.perf_counter() - began)
@@ -213,7 +227,7 @@ def create_app(models: Sequence[ServedModel], limits: RequestLimits) -> FastAPI:
     async def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
         # What was sent is not repeated: it may be large, or not even be text.
         reasons = [f"{'.'.join(map(str, fault['loc'][1:])) or 'body'}: {fault['msg']}" for fault in error.errors()[:10]]
-        return JSONResponse({"detail": reasons}, 422)
+        return JSONResponse({"detail": [reason[:200].encode(errors="replace").decode() for reason in reasons]}, 422)
 
     @app.get("/", response_class=HTMLResponse)
     async def show_page() -> HTMLResponse:
