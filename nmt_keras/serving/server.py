@@ -229,6 +229,10 @@ def create_app(models: Sequence[ServedModel], limits: RequestLimits) -> FastAPI:
         reasons = [f"{'.'.join(map(str, fault['loc'][1:])) or 'body'}: {fault['msg']}" for fault in error.errors()[:10]]
         return JSONResponse({"detail": [reason[:200].encode(errors="replace").decode() for reason in reasons]}, 422)
 
+    @app.exception_handler(UnicodeError)
+    async def refuse_surrogates(_: Request, error: UnicodeError) -> JSONResponse:
+        return JSONResponse({"detail": ["body: text must hold no lone surrogate."]}, 422)
+
     @app.get("/", response_class=HTMLResponse)
     async def show_page() -> HTMLResponse:
         return HTMLResponse(page, headers=_PAGE_HEADERS)

@@ -115,7 +115,7 @@ def test_translations_come_in_the_order_of_the_sentences(client: TestClient) -> 
         ("/translate", {"sentences": [""] * 100_000}, 413, "at most 100000 bytes"),
         ("/translate", b'{"sentences": ["\\ud800 one"]}', 422, "sentences.0"),
         ("/translate", b'{"sentences": [], "model": "\\udc80"}', 422, "model must be one of"),
-        ("/translate", b'{"sentences": [], "\\ud800": 1}', 422, "Extra inputs are not permitted"),
+        ("/translate", b'{"sentences": [], "\\ud800": 1}', 422, "body"),
         ("/translate", {"sentences": [], "x" * 50_000: 1}, 422, "x"),
         ("/align", {"sentence": ["one"]}, 422, "sentence: Input should be a valid string"),
         ("/align", {"sentence": "one", "model": "two"}, 422, "two has no attention to show"),
