@@ -1,7 +1,9 @@
 """The commands that write and run exported models."""
 
 import hashlib
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -66,7 +68,9 @@ def run_serve(options: Namespace) -> None:
         max_waiting=options.max_waiting, max_seconds=options.max_seconds, reload_seconds=options.reload_seconds
     )
     models = [ServedModel(reference, _locator(reference)) for reference in references]
-    uvicorn.run(create_app(models, limits), host=options.host, port=options.port, log_level="warning")
+    print(f"http://{options.host}:{options.port} serves {', '.join(references)}", file=sys.stderr)
+    with suppress(KeyboardInterrupt):  # uvicorn has stopped gracefully by then
+        uvicorn.run(create_app(models, limits), host=options.host, port=options.port, log_level="warning")
 
 
 def _locator(reference: str) -> Callable[[], Path]:

@@ -98,7 +98,7 @@ def export_savedmodel(
     if not held_out:
         raise ConfigError(
             "An export is checked with held-out sentences, none longer than --max-source-tokens. Received: none. "
-            "Give --source-file."
+            "Give them with `nmt-keras export --source-file FILE`."
         )
     beside = directory / f".{version}.{os.getpid()}.partial"
     try:
@@ -171,7 +171,9 @@ def load_export(path: Path) -> ExportedModel:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path / _CARD} is not the card of an exported model: {error!r}.") from None
     present = _hashes(path)
-    changed = sorted(name for name in {_GRAPH, _VARIABLES, *files} if files.get(name) != present.get(name, ""))
+    changed = sorted(
+        name for name in {_GRAPH, _VARIABLES, _HELD_OUT, *files} if files.get(name) != present.get(name, "")
+    )
     if changed:
         raise ModelError(
             f"The files of an exported model must be as they were written ({_CARD} holds their SHA-256). "

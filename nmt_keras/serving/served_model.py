@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from nmt_keras.errors import UserError
 from nmt_keras.serving.savedmodel import ExportedModel, check_export, load_export
 
 STATUS = ("fine", "split", "cut", "repaired")
@@ -69,7 +68,7 @@ class ServedModel:
             if path == self._exported.path:
                 return None
             self._exported = self._load(path)
-        except (UserError, OSError) as error:
+        except Exception as error:  # whatever is wrong with the new one, the present one serves
             print(f"{self.reference} goes on with {self._exported.path}: {error}", file=sys.stderr)
             return False
         print(f"{self.reference} is now {path}", file=sys.stderr)

@@ -230,7 +230,7 @@ def create_app(models: Sequence[ServedModel], limits: RequestLimits) -> FastAPI:
         return JSONResponse({"detail": [reason[:200].encode(errors="replace").decode() for reason in reasons]}, 422)
 
     @app.exception_handler(UnicodeError)
-    async def refuse_surrogates(_: Request, error: UnicodeError) -> JSONResponse:
+    async def refuse_surrogates(_: Request, __: UnicodeError) -> JSONResponse:
         return JSONResponse({"detail": ["body: text must hold no lone surrogate."]}, 422)
 
     @app.get("/", response_class=HTMLResponse)

@@ -168,7 +168,7 @@ def test_a_model_that_decodes_otherwise_is_not_written(
 
 def test_an_export_needs_sentences_to_be_checked_with(loaded: LoadedModel, tmp_path: Path) -> None:
     for held_out in ([], ["one " * 500]):
-        with pytest.raises(ConfigError, match="Give --source-file"):
+        with pytest.raises(ConfigError, match="--source-file FILE"):
             export_savedmodel(loaded, tmp_path / "model", held_out)
     assert not list(tmp_path.iterdir())
 
