@@ -25,7 +25,6 @@ from nmt_keras.analysis_commands import (
 from nmt_keras.commands import (
     run_compare,
     run_evaluate,
-    run_export,
     run_main,
     run_phrasebook,
     run_prepare,
@@ -35,6 +34,7 @@ from nmt_keras.commands import (
 from nmt_keras.config import ARCHITECTURES, SECTIONS, Backend
 from nmt_keras.errors import ConfigError, UserError
 from nmt_keras.registry_commands import run_models, run_promote, run_register, run_rollback
+from nmt_keras.serving_commands import run_export, run_serve
 
 PRESETS = ("debug", "quick", "tiny", "base", "big")
 QUICK = ("--architectures", "rnn,lstm,gru,lstm-attention,transformer", "--seeds", "1", "--budget", "500k-tokens")
@@ -51,6 +51,7 @@ class Command:
         help: what it does, in a few words.
         preset: the default of --preset; None for a command that trains nothing.
         architectures: the default of --architectures, or of --architecture if it is one.
+        backend: the default of --backend; the environment's where it is None.
     """
 
     run: Callable[[Namespace], int | None]
@@ -58,6 +59,7 @@ class Command:
     help: str
     preset: str | None = None
     architectures: str = ""
+    backend: Backend | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments[1:1] = QUICK
     try:
         name, options = _parse(arguments)
-        _choose_backend(options)
+        _choose_backend(options.get("backend") or _COMMANDS[name].backend)
         keep_freed_memory()
         code = _COMMANDS[name].run(options) or 0
         sys.stdout.flush()
@@ -159,8 +161,8 @@ def _add_sections(parser: ArgumentParser, command: Command, arguments: Sequence[
     return {"preset": preset, option: value}
 
 
-def _choose_backend(options: Namespace) -> None:
-    if backend := options.get("backend"):
+def _choose_backend(backend: Backend | None) -> None:
+    if backend:
         os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -244,6 +246,35 @@ def _add_json(parser: ArgumentParser) -> None:
 
 def _add_export(parser: ArgumentParser) -> None:
     parser.add_argument("--output", type=str, default="export", help="directory; the model goes to OUTPUT/1")
+    parser.add_argument(
+        "--check", type=str | None, default=None, help="write nothing, but check the exported model in this directory"
+    )
+    parser.add_argument(
+        "--source-file",
+        type=str | None,
+        default=None,
+        help="sentences that must come out as they do here (default: validation sentences kept from the training)",
+    )
+    parser.add_argument("--max-source-tokens", type=int, default=256, help="longer sources are split, or cut")
+    parser.add_argument("--max-beam-size", type=int, default=10, help="that a request may ask for")
+    parser.add_argument("--license", type=str | None, default=None, help="of the model, for its card")
+
+
+def _add_served(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        type=str,
+        action="append",
+        required=True,
+        help="an exported model, a model directory, models:/NAME@ALIAS or runs:/RUN_ID/MODEL_NAME; may be repeated",
+    )
+    parser.add_argument("--host", type=str, default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8080, help="to listen on")
+    parser.add_argument("--max-waiting", type=int, default=256, help="sentences; to more the answer is 503")
+    parser.add_argument("--max-seconds", type=float, default=60.0, help="for an answer; after that it is 504")
+    parser.add_argument(
+        "--reload-seconds", type=float, default=30.0, help="between looks at whether an alias has moved"
+    )
 
 
 def _add_phrasebook_seed(parser: ArgumentParser) -> None:
@@ -378,7 +409,11 @@ _COMMANDS = {
     "export": Command(
         run_export,
         (_add_model, _add_export, _add_search),
-        "write a SavedModel that takes and gives raw strings",
+        "write a SavedModel that takes and gives raw strings, or check one",
+        backend="tensorflow",
+    ),
+    "serve": Command(
+        run_serve, (_add_served,), "a page and JSON endpoints in front of exported models", backend="tensorflow"
     ),
     "phrasebook": Command(run_phrasebook, (_add_phrasebook,), "write the phrasebook as plain files"),
 }

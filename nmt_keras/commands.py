@@ -161,18 +161,18 @@ def given_model(options: Namespace) -> "LoadedModel":
     return load_model(resolve(options.model))
 
 
-def _model_and_search(options: Namespace) -> "tuple[LoadedModel, SearchConfig]":
-    loaded = given_model(options)
+def given_search(options: Namespace, loaded: "LoadedModel") -> SearchConfig:
+    """The model's own settings of the search, but for those that are given."""
     given = {name: options[name] for name in ("beam_size", "length_penalty", "batch_size")}
-    search = replace(loaded.description.search, **{name: value for name, value in given.items() if value is not None})
-    return loaded, search
+    return replace(loaded.description.search, **{name: value for name, value in given.items() if value is not None})
 
 
 def run_evaluate(options: Namespace) -> None:
     from nmt_keras.evaluation import evaluate
 
     text, corpus, split = given_test_set(options)
-    loaded, search = _model_and_search(options)
+    loaded = given_model(options)
+    search = given_search(options, loaded)
     evaluation = evaluate(loaded, text, search)
     if options.json:
         figures = evaluation.as_json() | {"corpus": corpus, "split": split, "sentences": len(text)}
@@ -208,7 +208,8 @@ def given_test_set(options: Namespace) -> "tuple[ParallelText, str | None, str |
 def run_translate(options: Namespace) -> None:
     from nmt_keras.evaluation import translate
 
-    loaded, search = _model_and_search(options)
+    loaded = given_model(options)
+    search = given_search(options, loaded)
     try:
         lines = sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -223,13 +224,6 @@ def run_translate(options: Namespace) -> None:
     for translation in translations:
         # A model may write a line break by its bytes; as many lines go out as came in.
         sys.stdout.buffer.write(" ".join(translation.text.split("\n")).encode() + b"\n")
-
-
-def run_export(options: Namespace) -> None:
-    from nmt_keras.serving.savedmodel import export_savedmodel
-
-    loaded, search = _model_and_search(options)
-    print(export_savedmodel(loaded, Path(options.output), search))
 
 
 def run_phrasebook(options: Namespace) -> None:

@@ -20,12 +20,13 @@ from nmt_keras.files import read_json, write_json
 from nmt_keras.models.directory import load_model
 from nmt_keras.report.figures import bleu_by_length, training_curves
 from nmt_keras.serving import standalone
+from nmt_keras.serving.model_card import Provenance, Score, training_facts
 from nmt_keras.serving.savedmodel import export_savedmodel
 from nmt_keras.tracking.promotion import promote_candidate
 from nmt_keras.tracking.registry import register
 from nmt_keras.tracking.runs import Run, start_run
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
-from nmt_keras.training.trainer import train
+from nmt_keras.training.trainer import HELD_OUT_SENTENCES, train
 
 _CONTEXTS = {"train": "training", "valid": "validation"}
 _RESULT = "result.json"
@@ -210,7 +211,12 @@ def _train_and_evaluate(
     if corpus.agreement:
         agreement = agreement_accuracy(Scorer(loaded.model, loaded.tokenizer), corpus.agreement)
         metrics["agreement_accuracy"] = agreement.total.accuracy
-    saved_model = export_savedmodel(loaded, directory / "export")
+    saved_model = export_savedmodel(
+        loaded,
+        directory / "export",
+        corpus.split("valid").sources[:HELD_OUT_SENTENCES],
+        provenance=Provenance(training_facts(directory / "model"), _scores(corpus, evaluations)),
+    )
     logged = run.log_translation_model(
         saved_model,
         directory / "model",
@@ -227,6 +233,14 @@ def _train_and_evaluate(
     model = TrainedModel(settings, summary, evaluations, agreement, saved_model, logged.model_uri)
     _save(model, directory)
     return model
+
+
+def _scores(corpus: Corpus, evaluations: Mapping[str, Evaluation]) -> list[Score]:
+    return [
+        Score(f"{corpus.name} {split}", metric, figure.score, figure.signature)
+        for split, evaluation in evaluations.items()
+        for metric, figure in (("BLEU", evaluation.bleu), ("chrF", evaluation.chrf))
+    ]
 
 
 def _save(model: TrainedModel, directory: Path) -> None:

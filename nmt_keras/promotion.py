@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.decoding.translator import Translator
-from nmt_keras.errors import ConfigError
+from nmt_keras.errors import ConfigError, ModelError
 from nmt_keras.evaluation import Evaluation, evaluate
 from nmt_keras.experiment import translate_standalone
 from nmt_keras.metrics.by_length import length_buckets
@@ -119,7 +119,11 @@ def _falls(own: Evaluation, other: Evaluation, text: ParallelText, rules: Rules)
 
 def _export(candidate: LoadedModel, sentences: Sequence[str], expected: Sequence[str]) -> Finding:
     with TemporaryDirectory() as temporary:
-        exported = translate_standalone(export_savedmodel(candidate, Path(temporary)), sentences)
+        try:
+            saved_model = export_savedmodel(candidate, Path(temporary) / "export", sentences)
+        except ModelError as error:
+            return Finding("export", False, str(error))
+        exported = translate_standalone(saved_model, sentences)
     equal = sum(one == other for one, other in zip(exported, expected, strict=False))
     figures = f"{equal} of {len(sentences)} sentences come out of the exported model as they do here; all are asked"
     return Finding("export", equal == len(sentences), figures)

@@ -8,7 +8,7 @@ from keras import ops
 
 from nmt_keras.config import SearchConfig
 from nmt_keras.decoding.scoring import length_penalty
-from nmt_keras.layers.masks import padding_mask
+from nmt_keras.layers.masks import padding_mask, written_at
 from nmt_keras.models.base import Memory, State, TranslationModel
 from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
 
@@ -30,7 +30,11 @@ class Beam(NamedTuple):
 
 
 def beam_search(
-    model: TranslationModel, source_ids: Tensor, config: SearchConfig, num_best: int = 1
+    model: TranslationModel,
+    source_ids: Tensor,
+    config: SearchConfig,
+    num_best: int | Tensor = 1,
+    beam_size: int | Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The N best translations that a beam of K finds.
 
@@ -46,7 +50,8 @@ def beam_search(
         model: any architecture.
         source_ids: (B, S) int32, ended by EOS, then PAD.
         config: beam size K, length penalty and longest translation.
-        num_best: N, at most K.
+        num_best: N, at most K. With TensorFlow it may be a scalar int32 tensor, as may `beam_size`.
+        beam_size: K, where it is not the one of `config`.
 
     Returns:
         Ids (B, N, L) int32, each ended by EOS, best first, and their scores (B, N) float32. Where fewer than N
@@ -54,12 +59,13 @@ def beam_search(
 
     References: Sutskever et al. 2014; Wu et al. 2016, section 7.
     """
-    batch_size, beam_size = ops.shape(source_ids)[0], config.beam_size
+    batch_size = ops.shape(source_ids)[0]
+    beam_size = config.beam_size if beam_size is None else beam_size
     limits = _limits(ops.sum(ops.cast(padding_mask(source_ids), "int32"), axis=1), config)  # (B,)
     max_length = _limits(ops.shape(source_ids)[1], config)
     memory = model.encode(source_ids, training=False)
     state = model.initial_state(memory, max_length)
-    if beam_size > 1:
+    if not _is_one(beam_size):
         memory = _map(lambda leaf: ops.repeat(leaf, beam_size, axis=0), memory)
         state = _map(lambda leaf: ops.repeat(leaf, beam_size, axis=0), state)
     first = ops.where(ops.arange(beam_size) > 0, _IMPOSSIBLE, 0.0)  # the hypotheses are alike at first
@@ -96,6 +102,11 @@ def _limits(source_lengths: Any, config: SearchConfig) -> Any:
     return ops.cast(config.max_length_ratio * ops.cast(source_lengths, "float32"), "int32") + config.extra_length
 
 
+def _is_one(beam_size: int | Tensor) -> bool:
+    """Whether the search is known to be greedy: its state then stays where it is."""
+    return isinstance(beam_size, int) and beam_size == 1
+
+
 def _map(function: Any, nest: Any) -> Any:
     return keras.tree.map_structure(function, nest)
 
@@ -109,7 +120,7 @@ def _gather(rows: Tensor, index: Tensor) -> Tensor:
 def _extend(model: TranslationModel, beam: Beam, memory: Memory, limits: Tensor, config: SearchConfig) -> Beam:
     """One step of every live hypothesis."""
     batch_size, beam_size, _ = ops.shape(beam.live_ids)
-    num_best = beam.finished_ids.shape[1]
+    num_best = ops.shape(beam.finished_ids)[1]
     previous = ops.where(
         beam.step == 0,
         BOS_ID,
@@ -127,7 +138,7 @@ def _extend(model: TranslationModel, beam: Beam, memory: Memory, limits: Tensor,
     index = ops.cast(index, "int32")
     parents, tokens = index // vocabulary_size, index % vocabulary_size
     ends = tokens == EOS_ID
-    ids = ops.slice_update(_gather(beam.live_ids, parents), (0, 0, beam.step), tokens[:, :, None])  # (B, 2K, L)
+    ids = written_at(_gather(beam.live_ids, parents), beam.step, tokens[:, :, None], axis=2)  # (B, 2K, L)
 
     finishes = ends & (ops.arange(2 * beam_size) < beam_size) & (log_probs > _IMPOSSIBLE / 2)
     finishes = finishes & (beam.num_finished < beam_size)[:, None]
@@ -136,7 +147,7 @@ def _extend(model: TranslationModel, beam: Beam, memory: Memory, limits: Tensor,
     finished_ids = _gather(ops.concatenate([beam.finished_ids, ids], axis=1), best)
 
     live_log_probs, best = ops.top_k(ops.where(ends, 2 * _IMPOSSIBLE, log_probs), beam_size)
-    if beam_size > 1:
+    if not _is_one(beam_size):
         kept = _gather(parents, best) + ops.arange(batch_size, dtype="int32")[:, None] * beam_size
         kept = ops.reshape(kept, (-1,))  # (B * K,)
         state = _map(lambda leaf: ops.take(leaf, kept, axis=0), state)

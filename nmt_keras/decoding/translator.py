@@ -43,7 +43,7 @@ class Translator:
         )
 
     def translate(self, sentences: Sequence[str], progress: Callable[[int], None] | None = None) -> list[Translation]:
-        """The best translation of each sentence, in their order. An empty sentence stays empty, with score 0.
+        """The best translation of each sentence, in their order. An empty or blank one stays empty, with score 0.
 
         Args:
             sentences: raw text.
@@ -52,7 +52,7 @@ class Translator:
         source_ids = self.tokenizer.encode_all(sentences)
         lengths = np.array([len(ids) for ids in source_ids])
         translations = [Translation("", 0.0)] * len(sentences)
-        order = [i for i in np.argsort(lengths, kind="stable")[::-1] if lengths[i] > 1]  # alone, EOS is empty
+        order = [i for i in np.argsort(lengths, kind="stable")[::-1] if sentences[i].strip()]
         for start in range(0, len(order), self.config.batch_size):
             members = order[start : start + self.config.batch_size]
             batch = pad([source_ids[i] for i in members], (len(members), rounded_up(lengths[members[0]])))

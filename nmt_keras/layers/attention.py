@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from nmt_keras.layers.masks import written_at
+
 Tensor = Any
 
 
@@ -97,8 +99,8 @@ class SelfAttention(_Attention):
             Output (B, 1, model_dim), and keys and values with position `step` filled.
         """
         query, key, value = self.split_heads(self.query_key_value(x), 3)
-        keys = ops.slice_update(keys, (0, 0, step, 0), key)
-        values = ops.slice_update(values, (0, 0, step, 0), value)
+        keys = written_at(keys, step, key, axis=2)
+        values = written_at(values, step, value, axis=2)
         seen = ops.arange(ops.shape(keys)[2]) <= step  # (L,)
         return self.weighted_sum(attention_weights(query, keys, seen), values, False), keys, values
 

@@ -34,3 +34,18 @@ def reverse_sequences(x: Tensor, mask: Tensor) -> Tensor:
     lengths = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)  # (B, 1)
     reversed_positions = ops.where(mask, lengths - 1 - positions, positions)  # (B, S)
     return ops.take_along_axis(x, reversed_positions[:, :, None], axis=1)
+
+
+def written_at(x: Tensor, position: Tensor, values: Tensor, axis: int) -> Tensor:
+    """`x` with other values at one position of an axis.
+
+    `keras.ops.slice_update` would need XLA with TensorFlow, compiled anew for each shape, and a server that has it.
+
+    Args:
+        x: of any shape.
+        position: scalar int32.
+        values: the shape of `x`, but 1 along the axis.
+        axis: counted from 0.
+    """
+    positions = ops.reshape(ops.arange(ops.shape(x)[axis]), (-1, *(1,) * (len(x.shape) - 1 - axis)))
+    return ops.where(positions == position, values, x)

@@ -3,9 +3,11 @@
 model.json            architecture, sizes, languages, the vocabulary's hash, search settings, lineage
 vocabulary.model      the SentencePiece model
 model.weights.h5      the weights, readable on every backend
+held_out.json         some sentences that it was not trained on, by which exports of it are checked
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from nmt_keras.text.tokenizer import Tokenizer
 
 _FORMAT = 1
 _DESCRIPTION, _VOCABULARY, _WEIGHTS = "model.json", "vocabulary.model", "model.weights.h5"
+_HELD_OUT = "held_out.json"
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,27 @@ def save_weights(directory: Path, model: TranslationModel) -> None:
         whole_name.rename(beside)
 
 
+def save_held_out(directory: Path, sentences: Sequence[str]) -> None:
+    """Writes sentences of the source language that the model is not trained on."""
+    write_json(directory / _HELD_OUT, list(sentences))
+
+
+def read_held_out(directory: Path) -> list[str]:
+    """The sentences that `save_held_out` wrote; none where there is no such file.
+
+    Raises:
+        ModelError: the file holds something else.
+    """
+    path = directory / _HELD_OUT
+    try:
+        sentences = read_json(path) if path.is_file() else []
+        if not isinstance(sentences, list) or not all(isinstance(sentence, str) for sentence in sentences):
+            raise ValueError("no list of sentences")
+    except ValueError as error:
+        raise ModelError(f"{path} must be a list of sentences. Received: {error}.") from None
+    return sentences
+
+
 def load_model(directory: Path) -> LoadedModel:
     """Reads a model directory.
 
@@ -107,7 +131,10 @@ def load_model(directory: Path) -> LoadedModel:
             f"The vocabulary must be the one that the model was trained with, whose SHA-256 is "
             f"{description.vocabulary_sha256}. Received: {directory / _VOCABULARY} with {sha256}."
         )
-    tokenizer = Tokenizer(proto)
+    try:
+        tokenizer = Tokenizer(proto)
+    except RuntimeError as error:
+        raise ModelError(f"{directory / _VOCABULARY} is no SentencePiece model: {error}.") from None
     model = build_model(description.sizes, tokenizer.vocabulary_size)
     try:
         model.load_weights(directory / _WEIGHTS)

@@ -11,13 +11,13 @@ import mlflow
 import pandas as pd  # type: ignore[import-untyped]
 from mlflow.pyfunc import PythonModel
 
-BATCH_SIZE = 64
-
 
 class TranslationPyfunc(PythonModel):
     """Translate with the SavedModel among the model's artifacts ("saved_model").
 
-    Its signature `serving_default` takes `source` (string, (B,)) and gives `translation` (string, (B,)).
+    Of its signatures, `serving_default` takes `source` (string, (B,)) and gives `translation` (string, (B,));
+    `translate_n_best` also takes the scalars `beam_size` and `n_best` (int32) and gives `translation` (string,
+    (B, n_best)) and `score` (float32, (B, n_best)).
     """
 
     def load_context(self, context: Any) -> None:
@@ -27,37 +27,51 @@ class TranslationPyfunc(PythonModel):
 
         # A signature holds only a weak reference to the model's variables.
         self._saved_model = tf.saved_model.load(context.artifacts["saved_model"])
-        self._translate = self._saved_model.signatures["serving_default"]
 
     def predict(
         self,
         context: Any,
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
-    ) -> list[str]:
+    ) -> list[Any]:
         """Translate sentences.
 
         Args:
             context: unused.
             model_input: a data frame with one column of strings, which MLflow makes of every form of request;
                 a sequence of strings will do too. (MLflow reads the type hint: with others it refuses forms.)
-            params: unused.
+            params: `beam_size`, the number of hypotheses, and `n_best`, at most as many; at 0, the model's own
+                beam size and the best translation alone.
 
         Returns:
-            the translations, in the order of the sentences; an empty list for no sentence.
+            the translations, in the order of the sentences; an empty list for no sentence. With `n_best`, for each
+            sentence a list of {"translation", "score"}, the best first.
+
+        Raises:
+            ValueError: a parameter, or the shape of the input, that the model does not take.
+            TypeError: the input is no sequence.
         """
         import tensorflow as tf
 
-        sentences = _sentences(model_input)
-        # Sentences of like length share a batch, so that few steps are spent on padding.
-        order = sorted(range(len(sentences)), key=lambda index: len(sentences[index]))
-        translations = [""] * len(sentences)
-        for start in range(0, len(order), BATCH_SIZE):
-            batch = order[start : start + BATCH_SIZE]
-            source = tf.constant([sentences[index] for index in batch], dtype=tf.string)
-            for index, translation in zip(batch, self._translate(source=source)["translation"].numpy(), strict=True):
-                translations[index] = translation.decode()
-        return translations
+        source = tf.constant(_sentences(model_input), dtype=tf.string)
+        beam_size, n_best = (int((params or {}).get(name, 0)) for name in ("beam_size", "n_best"))
+        if not beam_size and not n_best:
+            found = self._saved_model.signatures["serving_default"](source=source)
+            return [translation.decode() for translation in found["translation"].numpy()]
+        try:
+            found = self._saved_model.signatures["translate_n_best"](
+                source=source, beam_size=tf.constant(beam_size), n_best=tf.constant(n_best or 1)
+            )
+        except tf.errors.InvalidArgumentError as error:  # tells which rule was broken
+            raise ValueError(f"{error.message} (params: beam_size={beam_size}, n_best={n_best})") from None
+        translations = [
+            [
+                {"translation": translation.decode(), "score": float(score)}
+                for translation, score in zip(*of_sentence, strict=True)
+            ]
+            for of_sentence in zip(found["translation"].numpy(), found["score"].numpy(), strict=True)
+        ]
+        return translations if n_best else [best["translation"] for (best,) in translations]
 
 
 def _sentences(model_input: Any) -> list[str]:

@@ -1,63 +1,85 @@
-"""A SavedModel that takes and gives raw strings, and needs nothing of this project to run."""
+"""Exported models on disk: written whole or not at all, checked whenever they are read.
 
+VERSION/saved_model.pb, variables/       the SavedModel
+VERSION/model_card.json, MODEL_CARD.md   what it is, and the hashes of its files
+VERSION/assets.extra/held_out.json       sentences, and their translations by the model in memory
+"""
+
+import hashlib
+import os
 import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
 
 from nmt_keras.config import SearchConfig
-from nmt_keras.decoding.search import beam_search
-from nmt_keras.errors import ConfigError
+from nmt_keras.decoding.translator import Translator
+from nmt_keras.errors import ConfigError, ModelError
+from nmt_keras.files import read_json, write_json
 from nmt_keras.models.directory import LoadedModel
+from nmt_keras.serving.model_card import Provenance, as_markdown, model_card
+from nmt_keras.serving.signatures import ServingLimits, TranslationServer
+
+_FORMAT = 1
+_CARD, _READABLE_CARD, _HELD_OUT = "model_card.json", "MODEL_CARD.md", "assets.extra/held_out.json"
+_GRAPH, _VARIABLES = "saved_model.pb", "variables/variables.data-00000-of-00001"
+_TOLERANCE = 1e-4  # nats; what rounding may change
 
 
-class TranslationServer(tf.Module):
-    """Tokenizer, model and beam search in one graph.
+@dataclass(frozen=True)
+class ExportedModel:
+    """An exported model, ready for use.
 
     Args:
-        loaded: the model.
-        config: how translations are searched for; fixed in the graph.
+        path: its directory.
+        card: what `model_card.json` says of it.
+        signatures: by name; each takes and gives tensors by keyword.
+        root: what holds the variables, to which signatures have weak references only.
     """
 
-    def __init__(self, loaded: LoadedModel, config: SearchConfig) -> None:
-        super().__init__(name="translation_server")
-        self.tokenizer = loaded.tokenizer
-        self.model = loaded.model
-        self.config = config
-
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="source")])
-    def translate(self, source: Any) -> dict[str, Any]:
-        """Sentences (B,) string -> {"translation": (B,) string, "score": (B,) float32}; empty stays empty."""
-        ids = self.tokenizer.encode(source)
-        empty = ids.row_lengths() == 1  # nothing but EOS
-        hypotheses, scores = beam_search(self.model, ids.to_tensor(), self.config)
-        return {
-            "translation": tf.where(empty, "", self.tokenizer.decode(hypotheses[:, 0])),
-            "score": tf.where(empty, 0.0, scores[:, 0]),
-        }
+    path: Path
+    card: Mapping[str, Any]
+    signatures: Mapping[str, Any]
+    root: Any
 
 
 def export_savedmodel(
-    loaded: LoadedModel, directory: Path, config: SearchConfig | None = None, version: int = 1
+    loaded: LoadedModel,
+    directory: Path,
+    held_out: Sequence[str],
+    config: SearchConfig | None = None,
+    version: int = 1,
+    limits: ServingLimits | None = None,
+    provenance: Provenance | None = None,
 ) -> Path:
-    """Writes DIRECTORY/VERSION/saved_model.pb, the layout that TensorFlow Serving watches.
+    """Writes DIRECTORY/VERSION, the layout that TensorFlow Serving watches, if the model there translates alike.
 
-    The signature `serving_default` has the input `source` and the outputs `translation` and `score`. A program that
-    loads it must import tensorflow_text, which registers the tokenizer's operations.
+    `serving_default` has the input `source` and the outputs `translation`, `score` and `status`; `TranslationServer`
+    describes the other signatures. A program that loads them must import tensorflow_text, and nothing of this package.
 
     Args:
         loaded: the model.
         directory: made if it is not there.
+        held_out: sentences that the exported model must translate as `loaded` does; those that are longer than the
+            limits allow are passed over.
         config: how translations are searched for; the model's own settings by default.
         version: names the subdirectory.
+        limits: what a request may ask for.
+        provenance: what the model card says of the model's origin.
 
     Returns:
         DIRECTORY/VERSION.
 
     Raises:
-        ConfigError: the version is there already, or Keras runs on another backend.
+        ConfigError: the version is there already, there is no held-out sentence, or Keras runs on another backend.
+        ModelError: the exported model translates otherwise; nothing is written.
     """
     if keras.backend.backend() != "tensorflow":
         raise ConfigError(
@@ -67,11 +89,134 @@ def export_savedmodel(
     path = directory / str(version)
     if path.exists():
         raise ConfigError(f"--output must not hold version {version} yet. Received: {path}, which exists.")
-    server = TranslationServer(loaded, config or loaded.description.search)
-    beside = directory / f".{version}.partial"
+    config = config or loaded.description.search
+    server = TranslationServer(loaded, config, limits or ServingLimits())
+    lengths = map(len, loaded.tokenizer.encode_all(held_out))
+    held_out = [
+        text for text, length in zip(held_out, lengths, strict=True) if length <= server.limits.max_source_tokens
+    ]
+    if not held_out:
+        raise ConfigError(
+            "An export is checked with held-out sentences, none longer than --max-source-tokens. Received: none. "
+            "Give them with `nmt-keras export --source-file FILE`."
+        )
+    beside = directory / f".{version}.{os.getpid()}.partial"
     try:
-        tf.saved_model.save(server, str(beside), signatures={"serving_default": server.translate})
+        _save(server, beside)
+        expected = Translator(loaded.model, loaded.tokenizer, config).translate(held_out)
+        translations, scores = zip(*expected, strict=True)
+        write_json(beside / _HELD_OUT, {"sources": list(held_out), "translations": translations, "scores": scores})
+        card = model_card(loaded, server, provenance or Provenance({}))
+        (beside / _READABLE_CARD).write_text(as_markdown(card), encoding="utf-8")
+        write_json(beside / _CARD, {"format": _FORMAT} | card | {"files": _hashes(beside)})
+        check_export(load_export(beside))
         beside.rename(path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+        with suppress(OSError):  # it holds other versions, or was never made
+            directory.rmdir()
     return path
+
+
+def _save(server: TranslationServer, path: Path) -> None:
+    # The functions lie in the signatures; as attributes of the root, each would be traced once more.
+    root = tf.Module()
+    root.weights = [variable.value for variable in server.model.variables]
+    concrete = {name: function.get_concrete_function() for name, function in server.functions.items()}
+    tf.saved_model.save(root, str(path), signatures=concrete)
+
+
+def _hashes(directory: Path) -> dict[str, str]:
+    hashes = {}
+    for path in sorted(directory.rglob("*")):
+        if path.is_file() and path.name != _CARD:
+            with path.open("rb") as file:
+                hashes[path.relative_to(directory).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes
+
+
+def newest_version(directory: Path) -> Path:
+    """The directory itself if it is an exported model, else its subdirectory of the highest version.
+
+    Raises:
+        ModelError: it is neither.
+    """
+    if (directory / _GRAPH).is_file():
+        return directory
+    versions = [path for path in directory.glob("*/") if path.name.isdecimal() and (path / _GRAPH).is_file()]
+    if not versions:
+        raise ModelError(
+            f"An exported model holds {_GRAPH}, in a directory named by its version or given itself. "
+            f"Received: {directory}, which has none. Write one with `nmt-keras export --output {directory}`."
+        )
+    return max(versions, key=lambda path: int(path.name))
+
+
+def load_export(path: Path) -> ExportedModel:
+    """Reads an exported model of this package. Its graph runs; no file is unpickled, and no Python of it is run.
+
+    Args:
+        path: of a version, as `export_savedmodel` returns it.
+
+    Raises:
+        ModelError: a file is missing or not the one that was written, or the model is of another format.
+    """
+    try:
+        card = read_json(path / _CARD)
+        if card["format"] != _FORMAT:
+            raise ModelError(
+                f"{path / _CARD} must be of format {_FORMAT}. Received: format {card['format']}. Export the model anew."
+            )
+        files, names = dict(card["files"]), list(card["signatures"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path / _CARD} is not the card of an exported model: {error!r}.") from None
+    present = _hashes(path)
+    changed = sorted(
+        name for name in {_GRAPH, _VARIABLES, _HELD_OUT, *files} if files.get(name) != present.get(name, "")
+    )
+    if changed:
+        raise ModelError(
+            f"The files of an exported model must be as they were written ({_CARD} holds their SHA-256). "
+            f"Received: {path} with {', '.join(changed)} missing or changed. Export the model anew."
+        )
+    try:
+        root = tf.saved_model.load(str(path))
+        signatures = {name: root.signatures[name] for name in names}
+    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        raise ModelError(
+            f"{path} cannot be loaded with tensorflow {tf.__version__}: {str(error).strip().splitlines()[0]}"
+        ) from None
+    return ExportedModel(path, card, signatures, root)
+
+
+def check_export(exported: ExportedModel) -> int:
+    """Translates the held-out sentences again, and compares with what the model gave in memory.
+
+    Where rounding decides a tie, another translation will do whose log-probability is the same to 1e-4.
+
+    Returns:
+        The number of sentences.
+
+    Raises:
+        ModelError: a translation or a score is another.
+    """
+    held_out = read_json(exported.path / _HELD_OUT)
+    sources = tf.constant(held_out["sources"], tf.string)
+    found = exported.signatures["serving_default"](source=sources)
+    forced = [
+        exported.signatures["score"](source=sources, target=translations)["log_prob"].numpy()
+        for translations in (found["translation"], tf.constant(held_out["translations"], tf.string))
+    ]
+    texts = [text.decode() for text in found["translation"].numpy()]
+    same = [one == other for one, other in zip(texts, held_out["translations"], strict=True)]
+    alike = np.array(same) | (np.abs(forced[0] - forced[1]) <= _TOLERANCE)
+    alike &= np.abs(found["score"].numpy() - held_out["scores"]) <= _TOLERANCE
+    if not alike.all():
+        first = int(np.argmin(alike))
+        raise ModelError(
+            f"An exported model must translate as the model that it was made of. Received: {exported.path}, in which "
+            f"{(~alike).sum()} of {len(alike)} held-out sentences differ, such as {held_out['sources'][first]!r}: "
+            f"{texts[first]!r} in place of {held_out['translations'][first]!r}. "
+            f"No such model should be served; export it anew."
+        )
+    return len(alike)

@@ -115,6 +115,10 @@ class Tokenizer(tf.Module):
         before_eos = tf.cumsum(tf.cast(ids == EOS_ID, tf.int32), axis=1) == 0
         return self._pieces().detokenize(tf.ragged.boolean_mask(ids, before_eos & (ids != PAD_ID)))
 
+    def pieces_in_graph(self, ids: Any) -> Any:
+        """Ids (B, L) int32 -> the vocabulary's names of tokens (B, L) string, "" at padding; `pieces` as an op."""
+        return tf.where(ids == PAD_ID, "", self._pieces().id_to_string(ids))
+
     def encode_all(self, sentences: Sequence[str], batch_size: int = 65_536) -> list[np.ndarray]:
         """Sentences -> their ids, one int32 array each. The op spreads a batch over all processors."""
         ids: list[np.ndarray] = []

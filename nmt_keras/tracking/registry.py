@@ -7,7 +7,7 @@ from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from nmt_keras.errors import ModelError
@@ -44,12 +44,13 @@ def register(model_uri: str, name: str, tags: Mapping[str, str] | None = None) -
     return int(registered.version)
 
 
-def resolve(reference: str) -> Path:
+def resolve(reference: str, artifact: Literal["model", "saved_model"] = "model") -> Path:
     """The model directory that a reference names; downloaded once where the store is on another machine.
 
     Args:
         reference: a directory, models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or
             runs:/RUN_ID/MODEL_NAME.
+        artifact: the model directory, or the exported model beside it; a directory is returned as it is.
 
     Raises:
         ModelError: the reference has none of these forms, or names no model of this project.
@@ -70,11 +71,11 @@ def resolve(reference: str) -> Path:
             raise ModelError(
                 f"{reference} names no model; a model is {FORMS}. {_known(reference)} (MLflow: {error})"
             ) from error
-        artifact = model.flavors.get("python_function", {}).get("artifacts", {}).get("model")
-        if artifact is None or model.model_id is None:
-            raise ModelError(f"{reference} is a model of another project: it holds no artifact named 'model'.")
+        stored = model.flavors.get("python_function", {}).get("artifacts", {}).get(artifact)
+        if stored is None or model.model_id is None:
+            raise ModelError(f"{reference} is a model of another project: it holds no artifact named {artifact!r}.")
         location = mlflow.MlflowClient().get_logged_model(model.model_id).artifact_location
-        return _fetch(f"{location}/{artifact['path']}", model.model_id)
+        return _fetch(f"{location}/{stored['path']}", f"{model.model_id}-{artifact}")
 
 
 def version_of(reference: str, name: str) -> int:
@@ -142,14 +143,14 @@ def versions(name: str) -> list[Version]:
     return sorted(found, key=lambda version: -version.number)
 
 
-def _fetch(uri: str, model_id: str) -> Path:
+def _fetch(uri: str, name: str) -> Path:
     """The directory of an artifact: in place if the store is on this machine, or in the user's cache."""
     from platformdirs import user_cache_dir
 
     download = load_mlflow().artifacts.download_artifacts
     if urlsplit(uri).scheme in ("", "file"):
         return Path(download(uri))
-    kept = Path(user_cache_dir("nmt_keras")) / "models" / model_id  # a logged model never changes
+    kept = Path(user_cache_dir("nmt_keras")) / "models" / name  # a logged model never changes
     if not kept.is_dir():
         kept.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=kept.parent) as temporary:

@@ -22,6 +22,7 @@ FLUSH_METRICS = 500  # MLflow takes up to 1000 in one batch
 FLUSH_SECONDS = 5.0
 PARAMETERS_PER_BATCH = 100  # MLflow's limit
 PYFUNC_FILE = Path(__file__).parents[1] / "serving" / "pyfunc.py"
+PYFUNC_PARAMETERS = ("beam_size", "n_best")  # of a request; 0 where one is not given
 PYFUNC_PACKAGES = ("mlflow", "numpy", "pandas", "tensorflow", "tensorflow-text")
 
 
@@ -173,7 +174,7 @@ class Run:
             import mlflow
             import pandas as pd  # type: ignore[import-untyped]
             from mlflow.models import Model, ModelSignature
-            from mlflow.types import ColSpec, DataType, Schema
+            from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
             info = Model.log(
                 artifact_path=None,
@@ -188,6 +189,7 @@ class Run:
                 signature=ModelSignature(
                     inputs=Schema([ColSpec(DataType.string, name="source")]),
                     outputs=Schema([ColSpec(DataType.string)]),
+                    params=ParamSchema([ParamSpec(name, DataType.long, 0) for name in PYFUNC_PARAMETERS]),
                 ),
                 input_example=None if input_example is None else pd.DataFrame({"source": list(input_example)}),
                 params=flatten(parameters or {}),

@@ -26,6 +26,7 @@ from nmt_keras.models.directory import (
     ModelDescription,
     load_model,
     save_description,
+    save_held_out,
     save_weights,
 )
 from nmt_keras.models.factory import build_model
@@ -46,6 +47,9 @@ from nmt_keras.training.run_directory import RunDirectory
 from nmt_keras.training.schedules import InverseSquareRoot
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
 from nmt_keras.training.xla import choose_xla
+
+HELD_OUT_SENTENCES = 32
+"""Validation sources that are kept with the model, to check exports of it by."""
 
 
 def train(
@@ -106,6 +110,7 @@ def train(
     if state is None:
         state = {"epochs": 0, "history": [], "training_seconds": 0.0, "training_tokens": 0.0}
         save_description(directory, tokenizer, _description(corpus, settings, tokenizer, initial))
+        save_held_out(directory, corpus.split("valid").sources[:HELD_OUT_SENTENCES])
     else:
         print(f"Going on after epoch {state['epochs']} of {directory}.", file=sys.stderr)
 

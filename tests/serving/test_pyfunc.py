@@ -19,14 +19,15 @@ from nmt_keras.tracking.registry import register
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's own, on import
-    from nmt_keras.serving.pyfunc import BATCH_SIZE, TranslationPyfunc
+    from nmt_keras.serving.pyfunc import TranslationPyfunc
 
 
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory) -> Path:
-    """A SavedModel with the signature of an exported model.
+    """A SavedModel with the signatures of an exported model.
 
-    A "translation" is the source in lower case, by an operation of tensorflow_text, and its batch's size.
+    A "translation" is the source in lower case, by an operation of tensorflow_text, and its batch's size; in a list,
+    the beam size and the rank.
     """
     import tensorflow as tf
     import tensorflow_text
@@ -44,9 +45,27 @@ def saved_model(tmp_path_factory) -> Path:
                 "score": tf.zeros(tf.shape(source)),
             }
 
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec((None,), tf.string, name="source"),
+                tf.TensorSpec((), tf.int32, name="beam_size"),
+                tf.TensorSpec((), tf.int32, name="n_best"),
+            ]
+        )
+        def translate_n_best(self, source, beam_size, n_best):
+            tf.debugging.Assert(beam_size <= 4, ["beam_size must be at most 4. Received:", beam_size])
+            ranks = tf.range(n_best)
+            suffixes = tf.strings.as_string(beam_size) + self.mark + tf.strings.as_string(ranks)
+            lower = tensorflow_text.case_fold_utf8(source)
+            return {
+                "translation": tf.map_fn(lambda text: tf.strings.join([text, self.mark, suffixes]), lower),
+                "score": tf.zeros((tf.size(source), 1)) - tf.cast(ranks, tf.float32),
+            }
+
     path = tmp_path_factory.mktemp("export") / "saved_model"
     model = Lower()
-    tf.saved_model.save(model, str(path), signatures={"serving_default": model.translate})
+    signatures = {"serving_default": model.translate, "translate_n_best": model.translate_n_best}
+    tf.saved_model.save(model, str(path), signatures=signatures)
     return path
 
 
@@ -66,13 +85,17 @@ def test_a_list_and_a_data_frame_are_translated_in_their_order(model) -> None:
     assert model.predict(None, pd.DataFrame({"any name": sentences}, index=[7, 5, 5, 0])) == expected
 
 
-def test_many_sentences_are_translated_in_batches_of_like_length(model) -> None:
-    sentences = [f"{'A' * (index * 37 % 101)}{index}" for index in range(2 * BATCH_SIZE + 3)]
-    translations = [translation.split("|") for translation in model.predict(None, sentences)]
-    assert [text for text, _ in translations] == [sentence.lower() for sentence in sentences]
-    by_length = [size for _, size in sorted(translations, key=lambda pair: len(pair[0]))]
-    assert sorted(size for _, size in translations) == sorted([str(BATCH_SIZE)] * 2 * BATCH_SIZE + ["3"] * 3)
-    assert by_length[-3:] == ["3"] * 3
+def test_parameters_choose_the_beam_and_the_number_of_translations(model) -> None:
+    sentences = ["ONE", "Two"]
+    assert model.predict(None, sentences, {"beam_size": 0, "n_best": 0}) == ["one|2", "two|2"]
+    assert model.predict(None, sentences, {"beam_size": 3}) == ["one|3|0", "two|3|0"]
+    assert model.predict(None, sentences, {"beam_size": 4, "n_best": 2}) == [
+        [{"translation": f"{text}|4|{rank}", "score": -rank} for rank in (0, 1)] for text in ("one", "two")
+    ]
+    assert model.predict(None, ["ONE"], {"n_best": 1}) == [[{"translation": "one|0|0", "score": 0}]]
+    assert model.predict(None, [], {"beam_size": 3, "n_best": 2}) == []
+    with pytest.raises(ValueError, match=r"beam_size must be at most 4"):
+        model.predict(None, sentences, {"beam_size": 5})
 
 
 def test_no_sentence_gives_no_translation(model) -> None:
@@ -80,12 +103,15 @@ def test_no_sentence_gives_no_translation(model) -> None:
 
     assert model.predict(None, []) == []
     assert model.predict(None, pd.DataFrame({"source": []})) == []
+    assert model.predict(None, pd.DataFrame({"source": []}), {"n_best": 2}) == []
 
 
 def test_the_signature_accepts_an_empty_batch(model) -> None:
     import tensorflow as tf
 
-    assert model._translate(source=tf.constant([], dtype=tf.string))["translation"].shape == (0,)
+    assert model._saved_model.signatures["serving_default"](source=tf.constant([], dtype=tf.string))[
+        "translation"
+    ].shape == (0,)
 
 
 def test_an_input_of_another_form_is_refused(model) -> None:
@@ -158,6 +184,11 @@ def test_a_registered_model_is_served_by_mlflow(saved_model, tmp_path, monkeypat
         ):
             assert post(body).json() == {"predictions": expected}, body
         assert post({"inputs": []}).json() == {"predictions": []}
+        assert post({"inputs": ["ONE"], "params": {"beam_size": 3}}).json() == {"predictions": ["one|3|0"]}
+        listed = post({"inputs": ["ONE"], "params": {"beam_size": 3, "n_best": 2}}).json()["predictions"]
+        assert [row["translation"] for row in listed[0]] == ["one|3|0", "one|3|1"]
+        assert post({"inputs": ["ONE"], "params": {"beam_size": "three"}}).status_code == 400
+        assert post({"inputs": ["ONE"], "params": {"beam_size": 9}}).status_code in (400, 500)
         assert post({"inputs": {"target": ["a"]}}).status_code == 400
     finally:
         with suppress(ProcessLookupError):

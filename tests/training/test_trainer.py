@@ -22,7 +22,9 @@ from nmt_keras.training import trainer
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
 from nmt_keras.training.trainer import train
 
-MODEL_FILES = {"model.json", "vocabulary.model", "model.weights.h5", "settings.json", "training.json"}
+MODEL_FILES = {
+    "model.json", "vocabulary.model", "model.weights.h5", "held_out.json", "settings.json", "training.json",
+}  # fmt: skip
 
 
 class Recorder:

@@ -1,0 +1,124 @@
+"""One model of a server: what it answers, and how a newer one takes its place."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from nmt_keras.serving.savedmodel import ExportedModel, check_export, load_export
+
+STATUS = ("fine", "split", "cut", "repaired")
+"""What became of a source, by the number that signatures give."""
+
+
+class Translate(NamedTuple):
+    """What is asked of sentences: translations.
+
+    Args:
+        beam_size: hypotheses; 0 for the model's own number.
+        n_best: translations of each sentence; 0 for the best alone, of a source as long as may be.
+    """
+
+    beam_size: int = 0
+    n_best: int = 0
+
+
+class Align(NamedTuple):
+    """What is asked of sentences: their translations, and what these attend to."""
+
+
+class ServedModel:
+    """An exported model that is replaced when its reference comes to mean another.
+
+    Args:
+        reference: what the user calls it.
+        locate: the directory of the exported model that the reference means now.
+
+    Raises:
+        UserError: the model cannot be loaded, or does not translate as it should.
+    """
+
+    def __init__(self, reference: str, locate: Callable[[], Path]) -> None:
+        self.reference = reference
+        self._locate = locate
+        self._exported = self._load(locate())
+
+    @property
+    def exported(self) -> ExportedModel:
+        """The present model."""
+        return self._exported
+
+    @staticmethod
+    def _load(path: Path) -> ExportedModel:
+        exported = load_export(path)
+        check_export(exported)
+        return exported
+
+    def refresh(self) -> bool | None:
+        """Loads the model that the reference means now; where that fails, the present one stays.
+
+        Returns:
+            Whether another model was loaded; None where there was none to load.
+        """
+        path = self._exported.path
+        try:
+            path = self._locate()
+            if path == self._exported.path:
+                return None
+            self._exported = self._load(path)
+        except Exception as error:  # whatever is wrong with the new one, the present one serves
+            print(f"{self.reference} goes on with {self._exported.path}: {error}", file=sys.stderr)
+            return False
+        print(f"{self.reference} is now {path}", file=sys.stderr)
+        return True
+
+    def answer(self, asked: Translate | Align, sentences: list[str]) -> list[dict[str, Any]]:
+        """What is asked of each sentence, ready for JSON."""
+        signatures = self._exported.signatures  # one model for the whole batch, whatever is loaded meanwhile
+        source = tf.constant(sentences, tf.string)
+        match asked:
+            case Align():
+                found = _as_numpy(signatures["align"](source=source))
+                return [_alignment(found, row) for row in range(len(sentences))]
+            case Translate(0, 0):
+                found = _as_numpy(signatures["serving_default"](source=source))
+                texts, scores = found["translation"][:, None], found["score"][:, None]
+            case Translate(beam_size, n_best):
+                found = _as_numpy(
+                    signatures["translate_n_best"](
+                        source=source, beam_size=tf.constant(beam_size), n_best=tf.constant(max(n_best, 1))
+                    )
+                )
+                texts, scores = found["translation"], found["score"]
+        return [
+            {
+                "translation": of_sentence[0].decode(),
+                "score": float(scores_of_sentence[0]),
+                "status": STATUS[status],
+                "n_best": [
+                    {"translation": text.decode(), "score": float(score)}
+                    for text, score in zip(of_sentence, scores_of_sentence, strict=True)
+                ],
+            }
+            for of_sentence, scores_of_sentence, status in zip(texts, scores, found["status"], strict=True)
+        ]
+
+
+def _as_numpy(tensors: dict[str, Any]) -> dict[str, Any]:
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def _alignment(found: dict[str, Any], row: int) -> dict[str, Any]:
+    source, target = (
+        [token.decode(errors="replace") for token in found[side][row] if token]
+        for side in ("source_tokens", "target_tokens")
+    )
+    return {
+        "translation": found["translation"][row].decode(),
+        "status": STATUS[found["status"][row]],
+        "source_tokens": source,
+        "target_tokens": target,
+        "attention": found["attention"][row, : len(target), : len(source)].astype(float).round(4).tolist(),
+    }

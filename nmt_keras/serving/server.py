@@ -1,0 +1,273 @@
+"""A page and JSON endpoints for people, in front of exported models."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+from typing import Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nmt_keras.errors import ConfigError
+from nmt_keras.serving.batcher import Batcher, QueueFullError
+from nmt_keras.serving.served_model import Align, ServedModel, Translate
+
+# The page's own script and style, and nothing from elsewhere.
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True)
+class RequestLimits:
+    """What the server takes.
+
+    Args:
+        max_bytes: of a request's body.
+        max_sentences: of a request.
+        max_characters: of a sentence.
+        max_batch: sentences computed at once.
+        max_waiting: sentences that wait, for each model; beyond that the answer is 503.
+        max_seconds: from a request to its answer; beyond that the answer is 504.
+        reload_seconds: between looks at whether a model's reference means another.
+    """
+
+    max_bytes: int = 1_000_000
+    max_sentences: int = 64
+    max_characters: int = 10_000
+    max_batch: int = 64
+    max_waiting: int = 256
+    max_seconds: float = 60.0
+    reload_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        faults = [f"{name} must be above 0. Received: {value}." for name, value in vars(self).items() if not value > 0]
+        if faults:
+            raise ConfigError("\n".join(faults))
+
+
+def _encodable(text: str) -> str:
+    """JSON can spell half a character ("\\ud800"), which no encoding can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"text must hold no lone surrogate. Received: one at character {error.start}") from None
+    return text
+
+
+Sentence = Annotated[str, AfterValidator(_encodable)]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class TranslationRequest(_Asked):
+    """Sentences for POST /translate; `model` is a reference as given at the start, the first by default."""
+
+    sentences: list[Sentence]
+    model: str | None = None
+    beam_size: Annotated[int, Field(ge=0)] = 0
+    n_best: Annotated[int, Field(ge=0)] = 0
+
+
+class AlignmentRequest(_Asked):
+    """A sentence for POST /align."""
+
+    sentence: Sentence
+    model: str | None = None
+
+
+class _BodyLimit:
+    """Stops reading a body that is too large."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        read = 0
+
+        async def limited() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self.max_bytes:
+                raise HTTPException(413, f"A request must have at most {self.max_bytes} bytes.")
+            return message
+
+        await self.app(scope, limited, send)
+
+
+class _Metrics:
+    """What Prometheus is told."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "nmt_requests", "Answers, by path and status code", ["path", "code"], registry=self.registry
+        )
+        self.seconds = Histogram("nmt_request_seconds", "Time to answer", ["path"], registry=self.registry)
+        self.open = Gauge("nmt_open_requests", "Requests that are being answered", registry=self.registry)
+        self.sentences = Counter("nmt_sentences", "Sentences computed", ["model"], registry=self.registry)
+        self.batch_sizes = Histogram(
+            "nmt_batch_sentences",
+            "Sentences of a batch",
+            ["model"],
+            registry=self.registry,
+            buckets=(1, 2, 4, 8, 16, 32, 64),
+        )
+        self.reloads = Counter(
+            "nmt_reloads", "Models that were replaced, or not", ["model", "result"], registry=self.registry
+        )
+        self.waiting = Gauge("nmt_waiting_sentences", "Sentences that wait", ["model"], registry=self.registry)
+
+
+class _Service:
+    """The models, each with its batcher, from the start of the server to its end."""
+
+    def __init__(self, models: Sequence[ServedModel], limits: RequestLimits) -> None:
+        self.models = {model.reference: model for model in models}
+        self.limits = limits
+        self.metrics = _Metrics()
+        self._batchers: dict[str, Batcher] = {}
+        self._stopped = threading.Event()
+
+    @asynccontextmanager
+    async def running(self, _: FastAPI) -> AsyncIterator[None]:
+        """Starts the threads; at the end computes what was accepted."""
+        for reference, model in self.models.items():
+            batcher = Batcher(partial(self._compute, model), self.limits.max_batch, self.limits.max_waiting)
+            self._batchers[reference] = batcher
+            self.metrics.waiting.labels(reference).set_function(partial(getattr, batcher, "waiting"))
+        threading.Thread(target=self._watch, name="reload", daemon=True).start()
+        yield
+        self._stopped.set()
+        for batcher in self._batchers.values():
+            await asyncio.to_thread(batcher.close)
+
+    def _compute(self, model: ServedModel, asked: Any, sentences: list[str]) -> list[dict[str, Any]]:
+        answers = model.answer(asked, sentences)
+        self.metrics.sentences.labels(model.reference).inc(len(sentences))
+        self.metrics.batch_sizes.labels(model.reference).observe(len(sentences))
+        return answers
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(self.limits.reload_seconds):
+            for reference, model in self.models.items():
+                if (loaded := model.refresh()) is not None:
+                    self.metrics.reloads.labels(reference, "loaded" if loaded else "failed").inc()
+
+    def chosen(self, reference: str | None) -> ServedModel:
+        """The model of a request, by default the first."""
+        if reference is None:
+            return next(iter(self.models.values()))
+        if reference not in self.models:
+            raise HTTPException(422, f"model must be one of {', '.join(self.models)}.")
+        return self.models[reference]
+
+    async def ask(self, model: ServedModel, asked: Translate | Align, sentences: list[str]) -> list[dict[str, Any]]:
+        """The answers to a request."""
+        limits = self.limits
+        if len(sentences) > limits.max_sentences:
+            raise HTTPException(
+                422, f"A request must have at most {limits.max_sentences} sentences. Received: {len(sentences)}."
+            )
+        if (longest := max(map(len, sentences), default=0)) > limits.max_characters:
+            raise HTTPException(
+                422, f"A sentence must have at most {limits.max_characters} characters. Received: {longest}."
+            )
+        try:
+            submitted = self._batchers[model.reference].submit(asked, sentences)
+            answers = asyncio.gather(*map(asyncio.wrap_future, submitted))
+            return list(await asyncio.wait_for(answers, limits.max_seconds))
+        except QueueFullError:
+            raise HTTPException(503, "Too many sentences wait. Try again.", {"Retry-After": "1"}) from None
+        except TimeoutError:
+            raise HTTPException(504, f"No answer after {limits.max_seconds:g} seconds.") from None
+
+
+def create_app(models: Sequence[ServedModel], limits: RequestLimits) -> FastAPI:
+    """The application: GET / (the page), /models, /healthz and /metrics; POST /translate and /align.
+
+    Args:
+        models: to choose from, the first by default; no two of one reference.
+        limits: what is taken.
+
+    Returns:
+        An ASGI application. Its shutdown answers what was accepted.
+    """
+    service = _Service(models, limits)
+    app = FastAPI(title="nmt_keras", lifespan=service.running, docs_url=None, redoc_url=None)
+    app.add_middleware(_BodyLimit, max_bytes=limits.max_bytes)
+    page = resources.files("nmt_keras").joinpath("serving", "page.html").read_text(encoding="utf-8")
+
+    @app.middleware("http")
+    async def measured(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        began = time.perf_counter()
+        with service.metrics.open.track_inprogress():
+            response = await call_next(request)
+        path = getattr(request.scope.get("route"), "path", "other")
+        service.metrics.requests.labels(path, response.status_code).inc()
+        service.metrics.seconds.labels(path).observe(time.perf_counter() - began)
+        return response
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
+        # What was sent is not repeated: it may be large, or not even be text.
+        reasons = [f"{'.'.join(map(str, fault['loc'][1:])) or 'body'}: {fault['msg']}" for fault in error.errors()[:10]]
+        return JSONResponse({"detail": [reason[:200].encode(errors="replace").decode() for reason in reasons]}, 422)
+
+    @app.exception_handler(UnicodeError)
+    async def refuse_surrogates(_: Request, __: UnicodeError) -> JSONResponse:
+        return JSONResponse({"detail": ["body: text must hold no lone surrogate."]}, 422)
+
+    @app.get("/", response_class=HTMLResponse)
+    async def show_page() -> HTMLResponse:
+        return HTMLResponse(page, headers=_PAGE_HEADERS)
+
+    @app.get("/models")
+    async def list_models() -> list[dict[str, Any]]:
+        return [{"model": model.reference, "card": model.exported.card} for model in models]
+
+    @app.get("/healthz")
+    async def is_healthy() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/metrics")
+    async def tell_metrics() -> Response:
+        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @app.post("/translate")
+    async def translate(request: TranslationRequest) -> dict[str, Any]:
+        model = service.chosen(request.model)
+        largest = model.exported.card["limits"]["max_beam_size"]
+        if request.beam_size > largest or request.n_best > (request.beam_size or largest):
+            raise HTTPException(
+                422,
+                f"beam_size must be at most {largest}, and n_best at most beam_size. "
+                f"Received: beam_size={request.beam_size}, n_best={request.n_best}.",
+            )
+        answers = await service.ask(model, Translate(request.beam_size, request.n_best), request.sentences)
+        return {"model": model.reference, "translations": answers}
+
+    @app.post("/align")
+    async def align(request: AlignmentRequest) -> dict[str, Any]:
+        model = service.chosen(request.model)
+        if "align" not in model.exported.signatures:
+            raise HTTPException(422, f"{model.reference} has no attention to show.")
+        (answer,) = await service.ask(model, Align(), [request.sentence])
+        return {"model": model.reference} | answer
+
+    return app

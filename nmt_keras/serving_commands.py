@@ -1,0 +1,102 @@
+"""The commands that write and run exported models."""
+
+import hashlib
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from nmt_keras.commands import given_search
+from nmt_keras.errors import ConfigError, UserError
+
+
+def run_export(options: Namespace) -> None:
+    if options.check is not None:
+        from nmt_keras.serving.savedmodel import check_export, load_export, newest_version
+
+        path = newest_version(Path(options.check))
+        print(f"{path}: {check_export(load_export(path))} held-out sentences are translated as by the model in memory")
+        return
+    from nmt_keras.models.directory import load_model, read_held_out
+    from nmt_keras.serving.model_card import Provenance, training_facts
+    from nmt_keras.serving.savedmodel import export_savedmodel
+    from nmt_keras.serving.signatures import ServingLimits
+    from nmt_keras.tracking.registry import resolve
+
+    limits = ServingLimits(options.max_source_tokens, options.max_beam_size)
+    directory = resolve(options.model)
+    held_out = read_held_out(directory) if options.source_file is None else _read_sentences(Path(options.source_file))
+    loaded = load_model(directory)
+    print(
+        export_savedmodel(
+            loaded,
+            Path(options.output),
+            held_out,
+            given_search(options, loaded),
+            limits=limits,
+            provenance=Provenance(training_facts(directory), license=options.license),
+        )
+    )
+
+
+def _read_sentences(path: Path) -> list[str]:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"--source-file must be a text file in UTF-8, a sentence a line. Received: {path}: {error}."
+        ) from None
+    return [line.removesuffix("\r") for line in text.split("\n") if line]
+
+
+def run_serve(options: Namespace) -> None:
+    references = list(dict.fromkeys(options.model))
+    if not 0 < options.port < 65536:
+        raise ConfigError(f"--port must be at least 1 and at most 65535. Received: --port {options.port}.")
+    try:
+        import uvicorn
+
+        from nmt_keras.serving.server import RequestLimits, create_app
+    except ModuleNotFoundError as error:
+        raise UserError(f"serve needs pip install 'nmt-keras[serve]'. Received: {error}.") from None
+    from nmt_keras.serving.served_model import ServedModel
+
+    limits = RequestLimits(
+        max_waiting=options.max_waiting, max_seconds=options.max_seconds, reload_seconds=options.reload_seconds
+    )
+    models = [ServedModel(reference, _locator(reference)) for reference in references]
+    print(f"http://{options.host}:{options.port} serves {', '.join(references)}", file=sys.stderr)
+    with suppress(KeyboardInterrupt):  # uvicorn has stopped gracefully by then
+        uvicorn.run(create_app(models, limits), host=options.host, port=options.port, log_level="warning")
+
+
+def _locator(reference: str) -> Callable[[], Path]:
+    """What finds the exported model of a reference: the newest version in a directory, the registry's, or one that is
+    made of a model directory."""
+    from nmt_keras.serving.savedmodel import newest_version
+    from nmt_keras.tracking.registry import resolve
+
+    if (Path(reference) / "model.json").is_file():
+        return partial(_exported, Path(reference))
+    return lambda: newest_version(resolve(reference, "saved_model"))
+
+
+def _exported(directory: Path) -> Path:
+    """The export of a model directory in the user's cache, made if it is not there."""
+    from platformdirs import user_cache_dir
+
+    from nmt_keras.models.directory import load_model, read_held_out
+    from nmt_keras.serving.model_card import Provenance, training_facts
+    from nmt_keras.serving.savedmodel import export_savedmodel
+
+    digest = hashlib.sha256()
+    for name in ("model.json", "vocabulary.model", "model.weights.h5"):
+        digest.update((directory / name).read_bytes() if (directory / name).is_file() else b"")
+    kept = Path(user_cache_dir("nmt_keras")) / "exports" / digest.hexdigest()[:32]
+    if (kept / "1").is_dir():
+        return kept / "1"
+    loaded = load_model(directory)
+    return export_savedmodel(loaded, kept, read_held_out(directory), provenance=Provenance(training_facts(directory)))
