@@ -103,7 +103,7 @@ def train(
 
     state = run.restore(model)
     if state is None:
-        state = {"epochs": 0, "history": [], "training_seconds": 0.0, "training_tokens": 0.0}
+        state = {"epochs": 0, "history": [], "losses": [], "training_seconds": 0.0, "training_tokens": 0.0}
         save_description(directory, tokenizer, _description(corpus, settings, tokenizer, initial))
     else:
         print(f"Going on after epoch {state['epochs']} of {directory}.", file=sys.stderr)
@@ -111,8 +111,10 @@ def train(
     deadline = _deadline(settings, began)
     progress = TrainingProgress(batches, config.epochs, deadline, log_metrics)
     progress.training_seconds, progress.training_tokens = state["training_seconds"], state["training_tokens"]
+    progress.losses = state.get("losses", [])  # older checkpoints have none
+    measure = _measure(model, averaged, tokenizer, corpus.split("valid"))
     validation = Validation(
-        _measure(model, averaged, tokenizer, corpus.split("valid")),
+        lambda: {"training_seconds": progress.training_seconds} | measure(),
         lambda: save_weights(directory, averaged),
         config.validate_every,
         config.patience,
@@ -122,7 +124,7 @@ def train(
     )
 
     def save_checkpoint(epochs: int) -> None:
-        state = {"epochs": epochs, "history": validation.history}
+        state = {"epochs": epochs, "history": validation.history, "losses": progress.losses}
         times = {"training_seconds": progress.training_seconds, "training_tokens": progress.training_tokens}
         run.save(model, state | times)
 
@@ -268,4 +270,5 @@ def _summary(
         valid_loss=best["valid_loss"],
         dropped=dropped,
         history=history,
+        losses=progress.losses,
     )
