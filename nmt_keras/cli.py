@@ -5,6 +5,7 @@ Heavy packages are imported by the command that needs them, after the backend is
 
 import os
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = [_hyphenated(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
     try:
         name, options = _parse(arguments)
+        options.command_line = shlex.join(["nmt-keras", *arguments])
         _choose_backend(options)
         keep_freed_memory()
         code = _COMMANDS[name].run(options) or 0

@@ -31,8 +31,11 @@ ORDER = [
     "tracking",
     "report",
     "evaluation",
+    "measurements",
     "experiment",
     "comparison",
+    "claims",
+    "comparison_report",
     "promotion",
     "commands",
     "analysis_commands",
@@ -48,6 +51,8 @@ ONLY_IN = {
     "tensorflow_text": ("text.", "serving."),
     "sacrebleu": ("metrics.",),
     "matplotlib": ("report.", "analysis."),
+    "plotly": ("report.",),
+    "jinja2": ("report.",),
 }
 NOT_IN = {"tensorflow": ("layers.", "models.", "decoding.search", "decoding.scoring")}
 
@@ -173,5 +178,5 @@ print("LOADED", *sorted({name.split(".")[0] for name in sys.modules}))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     *help_text, loaded = done.stdout.splitlines()
     assert any("train" in line for line in help_text)
-    heavy = {"tensorflow", "keras", "keras_hub", "mlflow", "matplotlib", "sacrebleu", "sentencepiece"}
+    heavy = {"tensorflow", "keras", "keras_hub", "mlflow", "matplotlib", "plotly", "sacrebleu", "sentencepiece"}
     assert heavy.isdisjoint(loaded.split())

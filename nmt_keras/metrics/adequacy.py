@@ -23,7 +23,7 @@ class Recall(NamedTuple):
 
 
 def rare_word_recall(
-    hypotheses: Sequence[str], references: Sequence[str], training_targets: Sequence[str], at_most: int = 10
+    hypotheses: Sequence[str], references: Sequence[str], seen: Counter[str], at_most: int = 10
 ) -> Recall:
     """How many of the references' rare words the translations hold.
 
@@ -32,18 +32,22 @@ def rare_word_recall(
     Args:
         hypotheses: translations.
         references: as many.
-        training_targets: the text that frequencies are counted in.
-        at_most: a word is rare that this text has so many times or fewer; unseen words are among them.
+        seen: how often each word was seen in training (`word_counts`).
+        at_most: a word is rare that was seen so many times or fewer; unseen words are among them.
 
     Reference: Neubig et al. 2019, "compare-mt", word accuracy by frequency. Words are those of sacreBLEU's 13a.
     """
-    seen = Counter(word for target in training_targets for word in words(target))
     found = wanted = 0
     for hypothesis, reference in zip(hypotheses, references, strict=True):
         rare = Counter(word for word in words(reference) if seen[word] <= at_most)
         wanted += rare.total()
         found += (rare & Counter(words(hypothesis))).total()
     return Recall(found, wanted)
+
+
+def word_counts(sentences: Sequence[str]) -> Counter[str]:
+    """How often each word occurs."""
+    return Counter(word for sentence in sentences for word in words(sentence))
 
 
 def repetition(sentences: Sequence[str], n: int = 2) -> float:
