@@ -77,12 +77,17 @@ def _long_dependencies(grouped: Mapping[str, Sequence[TrainedModel]]) -> Claim:
     statement = "Recurrent networks lose long dependencies: the further the subject, the less often its verb agrees."
     lost = {name: accuracy_lost(grouped[name]) for name in _CELLS if name in grouped}
     findings = {name: loss for name, loss in lost.items() if loss is not None}
-    evidence = [f"{name}: from the nearest to the farthest, accuracy falls by {_points(loss)}" for name, loss in findings.items()]
+    evidence = [
+        f"{name}: from the nearest to the farthest, accuracy falls by {_points(loss)}"
+        for name, loss in findings.items()
+    ]
     others = {name: accuracy_lost(trained) for name, trained in grouped.items() if name not in _CELLS}
     evidence += [f"for comparison, with {name} by {_points(loss)}" for name, loss in others.items() if loss is not None]
     for name, (first, *_) in grouped.items():
         if name in _CELLS and (ratio := carried(first).get("after training")) is not None:
-            evidence.append(f"{name}: the gradient at the farthest encoder state is {ratio:.2g} times that at the nearest")
+            evidence.append(
+                f"{name}: the gradient at the farthest encoder state is {ratio:.2g} times that at the nearest"
+            )
     return Claim(statement, _verdict(loss.low > 0 for loss in findings.values()), evidence, "no agreement was measured")
 
 

@@ -1,4 +1,4 @@
-"""The comparison of an experiment as one report: charts, tables, claims, examples, and how to make it again."""
+"""The comparison of an experiment as one report: tables, charts, claims, examples, and how to make it again."""
 
 import os
 import platform
@@ -12,23 +12,31 @@ from typing import Any
 import keras
 import numpy as np
 
-from nmt_keras.claims import carried, claims, growth
-from nmt_keras.comparison import LengthBucket, bleu_by_length, by_architecture, counts_by_architecture
-from nmt_keras.config import TransformerConfig
+from nmt_keras.claims import claims
+from nmt_keras.comparison import bleu_by_length, by_architecture, counts_by_architecture
+from nmt_keras.comparison_charts import chart_notes, charts
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.experiment import Outcome, TrainedModel
-from nmt_keras.layers.positional import sinusoidal_encoding
 from nmt_keras.metrics.adequacy import rare_word_recall, repetition, word_counts
 from nmt_keras.metrics.bootstrap import Interval, SentenceCounts, mean_bleu
 from nmt_keras.metrics.significance import PairedComparison
-from nmt_keras.report.chart import Chart, HeatMap, Series, Table
+from nmt_keras.report.chart import HeatMap, Table
 from nmt_keras.report.figures import chart_image, heat_map_image
 from nmt_keras.report.page import Duel, Report, Translated, write_page
 from nmt_keras.tracking.git import git_tags
 
 _EXAMPLES = 4  # wins, and as many losses, of each two systems
-_POSITIONS = 80
-_PACKAGES = ("nmt-keras", "keras", "tensorflow", "tensorflow-text", "numpy", "sacrebleu", "sentencepiece", "mlflow", "plotly")
+_PACKAGES = (
+    "nmt-keras",
+    "keras",
+    "tensorflow",
+    "tensorflow-text",
+    "numpy",
+    "sacrebleu",
+    "sentencepiece",
+    "mlflow",
+    "plotly",
+)
 
 Grouped = Mapping[str, Sequence[TrainedModel]]
 
@@ -86,9 +94,10 @@ def comparison_report(
         notice=corpus.notice,
         findings=list(_findings(ranked, tests, pairs, len(seeds))),
         claims=claims(grouped, buckets),
-        tables={"scores": scores} | {f"pairs-{split}": _pairs(list(of), split) for split, of in comparisons.items() if of},
-        charts={chart.name: chart for chart in _charts(grouped, ranked, tests, buckets)},
-        notes=notes | _notes(grouped, splits, buckets),
+        tables={"scores": scores}
+        | {f"pairs-{split}": _pairs(list(of), split) for split, of in comparisons.items() if of},
+        charts={chart.name: chart for chart in charts(grouped, ranked, tests, buckets)},
+        notes=notes | chart_notes(grouped, splits, buckets),
         attention=_attention(grouped),
         duels=_duels(corpus, grouped, counts),
         commands=["pip install -e .", command],
@@ -126,7 +135,9 @@ def _scores(
     test = corpus.split("test")
     seen = word_counts(corpus.split("train").targets)
     # The BLEU that every architecture reaches, so that each has a time to it.
-    goal = min(max(row["valid_bleu"] for row in model.summary.history) for trained in grouped.values() for model in trained)
+    goal = min(
+        max(row["valid_bleu"] for row in model.summary.history) for trained in grouped.values() for model in trained
+    )
     rows = []
     for name in ranked:
         trained = grouped[name]
@@ -160,11 +171,11 @@ def _scores(
     wanted = rare_word_recall(test.targets, test.targets, seen).wanted
     note = (
         "BLEU, chrF (higher is better) and TER (lower is better) on test, mean ± standard deviation over the seeds. "
-        "The interval is that of bootstrap resampling of the test sentences. Perplexity is per token of the vocabulary. "
+        "The interval is that of bootstrap resampling of the test sentences. Perplexity is per vocabulary token. "
         f"Rare words: share of the {wanted:,} words of the references that training has ten times or less. "
         f"Repeated: bigrams that their sentence already had (references: {100 * repetition(test.targets):.1f}%). "
-        f"Minutes: of updates, to the first validation BLEU of {goal:.1f}, which every training reached. Tokens/s: target "
-        "tokens in training. ms a sentence: median latency, one sentence at a time. Signatures: "
+        f"Minutes: of updates, to the first validation BLEU of {goal:.1f}, which every training reached. Tokens/s: "
+        "target tokens in training. ms a sentence: median latency, one sentence at a time. Signatures: "
         + "; ".join(score.signature for score in signatures)
     )
     return Table("scores", "Scores, costs and speeds", columns, rows), {"scores": note}
@@ -210,175 +221,6 @@ def _pairs(pairs: Sequence[PairedComparison], split: str) -> Table:
     return Table(f"pairs-{split}", f"Each two architectures on {split}", columns, rows)
 
 
-def _charts(
-    grouped: Grouped, ranked: Sequence[str], tests: Mapping[str, Interval], buckets: Sequence[LengthBucket]
-) -> Iterator[Chart | HeatMap]:
-    colours = {name: place for place, name in enumerate(grouped)}
-    yield Chart(
-        "ranking",
-        "BLEU on test with 95% intervals",
-        "",
-        "BLEU on test",
-        [
-            Series(name, [name], [tests[name].value], [tests[name].low], [tests[name].high], colour=colours[name])
-            for name in ranked
-        ],
-        points=True,
-    )
-    yield from _curves(grouped, colours)
-    yield Chart(
-        "length",
-        "BLEU by source length with 95% intervals",
-        "Words in the source sentence (mean of the bucket)",
-        "BLEU",
-        [
-            Series(
-                name,
-                [bucket.mean_words for bucket in buckets],
-                [bucket.bleu[name].value for bucket in buckets],
-                [bucket.bleu[name].low for bucket in buckets],
-                [bucket.bleu[name].high for bucket in buckets],
-                [f"{bucket.words} words, {bucket.sentences} sentences" for bucket in buckets],
-                colours[name],
-            )
-            for name in grouped
-        ],
-    )
-    agreement = [_agreement_series(name, trained, colours[name]) for name, trained in grouped.items()]
-    if series := [found for found in agreement if found]:
-        yield Chart(
-            "agreement",
-            "Agreement accuracy by distance",
-            "Words between the subject and what agrees with it",
-            "Right form more probable (%)",
-            series,
-        )
-    firsts = {name: trained[0].measurements for name, trained in grouped.items()}
-    timed = {name: of.step_times for name, of in firsts.items() if of.step_times}
-    for kind, label in (("training", "Time of a training step (ms)"), ("encoding", "Time to encode a batch (ms)")):
-        series = [
-            Series(
-                name,
-                [time.length for time in times],
-                [getattr(time, kind) for time in times],
-                notes=[f"{time.rows} sentences of {time.length} tokens" for time in times],
-                colour=colours[name],
-            )
-            for name, times in timed.items()
-        ]
-        if series:
-            tokens = next(iter(timed.values()))[0]
-            x_label = f"Tokens of a sentence, at {tokens.rows * tokens.length:,} tokens a batch"
-            name = {"training": "step-time", "encoding": "encoding-time"}[kind]
-            yield Chart(name, label, x_label, label, series, log_x=True, log_y=True)
-    flows = [
-        Series(
-            name,
-            list(range(len(norms))),
-            norms,
-            colour=colours[name],
-            variant=when,
-            dashed=when == "before training",
-        )
-        for name, of in firsts.items()
-        for when, by_state in reversed((of.gradient_norms or {}).items())
-        for norms in [list(by_state.values())[-1]]
-    ]
-    if flows:
-        distance = "Distance to the last position read (tokens)"
-        yield Chart("gradients", "Gradient norm by distance", distance, "Norm of the loss's gradient", flows, log_y=True)
-    yield from _position_charts(grouped)
-
-
-def _curves(grouped: Grouped, colours: Mapping[str, int]) -> Iterator[Chart]:
-    models = [(name, model) for name, trained in grouped.items() for model in trained]
-    seeds = len({model.settings.seed for _, model in models})
-    measures = (
-        ("valid_bleu", "Validation BLEU", "history"),
-        ("valid_loss", "Validation loss (nats per token)", "history"),
-        ("train_loss", "Training loss (nats per token)", "losses"),
-    )
-    for against, x_label, unit in (("step", "Updates", 1), ("training_seconds", "Training time (minutes)", 60)):
-        for key, y_label, rows in measures:
-            series = [
-                Series(
-                    name,
-                    [row[against] / unit for row in kept],
-                    [row[key] for row in kept],
-                    colour=colours[name],
-                    variant=f"seed {model.settings.seed}" if seeds > 1 else "",
-                )
-                for name, model in models
-                for kept in [[row for row in getattr(model.summary, rows) if against in row][:: _stride(model, rows)]]
-                if kept
-            ]
-            if series:
-                yield Chart(f"curves-{key}-{against}".replace("_", "-"), y_label, x_label, y_label, series)
-
-
-def _stride(model: TrainedModel, rows: str, most: int = 300) -> int:
-    """Every how many rows are drawn, so that a long training does not make a long page."""
-    return -(-len(getattr(model.summary, rows)) // most) or 1
-
-
-def _agreement_series(name: str, trained: Sequence[TrainedModel], colour: int) -> Series | None:
-    measured = [model.agreement.by_distance for model in trained if model.agreement]
-    if not measured:
-        return None
-    buckets = sorted(measured[0])
-
-    def mean(end: str) -> list[float]:
-        return [100 * statistics.fmean(getattr(of[bucket], end) for of in measured) for bucket in buckets]
-
-    notes = [f"{first}-{last} words, {measured[0][first, last].pairs} pairs" for first, last in buckets]
-    middles = [(first + last) / 2 for first, last in buckets]
-    return Series(name, middles, mean("accuracy"), mean("low"), mean("high"), notes, colour)
-
-
-def _position_charts(grouped: Grouped) -> Iterator[Chart | HeatMap]:
-    sizes = [trained[0].settings.sizes for trained in grouped.values()]
-    for size in sizes:
-        if not isinstance(size, TransformerConfig) or size.positions != "sinusoidal":
-            continue
-        encoding = keras.ops.convert_to_numpy(sinusoidal_encoding(np.arange(_POSITIONS), size.model_dim))
-        yield HeatMap("positions", "Sinusoidal positional encoding", "Dimension", "Position (token)", encoding.tolist())
-        chosen = [size.model_dim * share // 16 * 2 for share in (0, 1, 2, 4)]
-        yield Chart(
-            "position-waves",
-            "Some dimensions of the positional encoding",
-            "Position (token)",
-            "Encoding",
-            [
-                Series(f"dimension {of}", list(range(_POSITIONS)), encoding[:, of].tolist(), colour=place)
-                for place, of in enumerate(dict.fromkeys(chosen))
-            ],
-        )
-
-
-def _notes(grouped: Grouped, splits: Sequence[str], buckets: Sequence[LengthBucket]) -> dict[str, str]:
-    firsts = {name: trained[0] for name, trained in grouped.items()}
-    growths = [f"{name} {ratio:.2f}" for name, first in firsts.items() if (ratio := growth(first)) is not None]
-    flows = [
-        f"{name}: " + ", ".join(f"{when} {_verb(ratio)} ({ratio:.2g})" for when, ratio in ratios.items())
-        for name, first in firsts.items()
-        if (ratios := carried(first))
-    ]
-    return {
-        "length": f"On {', '.join(splits)} together, in {len(buckets)} "
-        f"{'buckets' if len(buckets) > 1 else 'bucket'} of {min(bucket.sentences for bucket in buckets)} and more "
-        "sentences; mean over the seeds, with intervals of bootstrap resampling.",
-        "agreement": "How often the right gender or number is more probable than a wrong one (chance: 50%), with "
-        "Wilson's 95% intervals, mean over the seeds.",
-        "step-time": f"The longest sentences' step takes so many times the shortest's: {'; '.join(growths)}.",
-        "gradients": "From the nearest encoder state to the farthest, the gradient: " + "; ".join(flows) + ".",
-    }
-
-
-def _verb(ratio: float) -> str:
-    """What a gradient does over the distance, by the ratio of its ends."""
-    return "vanishes" if ratio < 0.1 else "explodes" if ratio > 10 else "holds"
-
-
 def _attention(grouped: Grouped) -> dict[str, Any]:
     found = {name: trained[0].measurements.attention for name, trained in grouped.items()}
     found = {name: pairs for name, pairs in found.items() if pairs}
@@ -422,13 +264,14 @@ def _versions(corpus: Corpus, outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "git commit", commit + (", with changes" if tags.get("git_dirty") == "true" else "")
     yield "MLflow run", outcome.run.run_id
     yield "registered", f"{outcome.registered_name} version {outcome.version} ({outcome.best})"
-    yield "Python", f"{platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+    yield (
+        "Python",
+        f"{platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+    )
     yield "Keras backend", keras.backend.backend()
     yield "packages", ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
     for split, text in corpus.splits.items():
         yield f"{split}: pairs, SHA-256", f"{len(text):,}, {text.sha256}"
     for sha256 in dict.fromkeys(model.measurements.vocabulary_sha256 for model in outcome.models.values()):
-        seeds = sorted(
-            {m.settings.seed for m in outcome.models.values() if m.measurements.vocabulary_sha256 == sha256}
-        )
+        seeds = sorted({m.settings.seed for m in outcome.models.values() if m.measurements.vocabulary_sha256 == sha256})
         yield f"vocabulary of seed {', '.join(map(str, seeds))}, SHA-256", sha256

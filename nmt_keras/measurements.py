@@ -12,7 +12,6 @@ import numpy as np
 from nmt_keras.analysis.alignment import AttentionMap, attention_maps
 from nmt_keras.analysis.gradient_flow import gradient_flow, sentences_of_length, untrained
 from nmt_keras.analysis.throughput import StepTime, step_times
-from nmt_keras.config import SearchConfig
 from nmt_keras.data.dataset import TokenizedText
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.decoding.translator import Scorer
@@ -100,8 +99,7 @@ def kept_measurements(directory: Path, effort: Effort | None) -> Measurements | 
     if values.pop("effort") != (effort and [list(v) if isinstance(v, tuple) else v for v in effort]):
         return None
     return Measurements(
-        **values
-        | {"ter": Score(**values["ter"]), "step_times": [StepTime(*times) for times in values["step_times"]]}
+        **values | {"ter": Score(**values["ter"]), "step_times": [StepTime(*times) for times in values["step_times"]]}
     )
 
 

@@ -35,6 +35,7 @@ ORDER = [
     "experiment",
     "comparison",
     "claims",
+    "comparison_charts",
     "comparison_report",
     "promotion",
     "commands",

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -58,8 +59,8 @@ def step_times(
             StepTime(
                 length,
                 rows,
-                _milliseconds(lambda batch=(inputs, ids, weights): model.train_on_batch(*batch), repeats),
-                _milliseconds(lambda source_ids=ids: encode(source_ids), repeats),
+                _milliseconds(partial(model.train_on_batch, inputs, ids, weights), repeats),
+                _milliseconds(partial(encode, ids), repeats),
             )
         )
     return times

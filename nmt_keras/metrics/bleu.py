@@ -48,7 +48,7 @@ def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
 def ter(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
     """Translation edit rate of a corpus (Snover et al. 2006); arguments and errors as `bleu`.
 
-        TER = (insertions + deletions + substitutions + shifts of phrases) / words of the references
+    TER = (insertions + deletions + substitutions + shifts of phrases) / words of the references
     """
     from sacrebleu.metrics import TER
 

@@ -56,7 +56,11 @@ def _lines(chart: Chart) -> list[go.Scatter]:
                 customdata=list(series.notes) or None,
                 mode="markers" if chart.points else "lines+markers" if markers else "lines",
                 line={"color": colour, "width": 2, "dash": "dash" if series.dashed else "solid"},
-                marker={"color": colour, "size": 11 if chart.points else 7, "symbol": _SYMBOLS[series.colour % len(_SYMBOLS)]},
+                marker={
+                    "color": colour,
+                    "size": 11 if chart.points else 7,
+                    "symbol": _SYMBOLS[series.colour % len(_SYMBOLS)],
+                },
                 hovertemplate=(f"{escape(series.variant)}: " if series.variant else "")
                 + "%{y:.4g}"
                 + ("<br>%{customdata}" if series.notes else "" if chart.points else " at %{x:.4~g}"),

@@ -103,9 +103,7 @@ def marked(text: str, reference: str) -> list[tuple[str, bool]]:
     words = text.split()
     matcher = SequenceMatcher(None, words, reference.split(), autojunk=False)
     return [
-        (" ".join(words[start:end]), kind != "equal")
-        for kind, start, end, *_ in matcher.get_opcodes()
-        if end > start
+        (" ".join(words[start:end]), kind != "equal") for kind, start, end, *_ in matcher.get_opcodes() if end > start
     ]
 
 
@@ -130,6 +128,7 @@ def write_page(report: Report, path: Path) -> Path:
         lstrip_blocks=True,
     )
     environment.globals["marked"] = marked
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # and keys in their order
     html = environment.get_template("report.html").render(
         report=report,
         plots={name: plot(chart) for name, chart in report.charts.items()},

@@ -5,7 +5,7 @@ from sacrebleu.metrics import BLEU
 from nmt_keras.errors import UserError
 from nmt_keras.metrics.bootstrap import Interval, bleu_of_sums, mean_bleu, sentence_counts
 
-WORDS = "le la un chien chat mange dort dans sur jardin , .".split()
+WORDS = ["le", "la", "un", "chien", "chat", "mange", "dort", "dans", "sur", "jardin", ",", "."]
 
 
 def corpus(seed: int, wrong: float, size: int = 150) -> tuple[list[str], list[str]]:
@@ -57,7 +57,11 @@ def test_a_difference_is_surer_than_its_parts() -> None:
 
 
 def test_excludes_zero() -> None:
-    assert [Interval(*ends).excludes_zero for ends in [(1, 0.5, 2), (-1, -2, -0.5), (1, -0.5, 2)]] == [True, True, False]
+    assert [Interval(*ends).excludes_zero for ends in [(1, 0.5, 2), (-1, -2, -0.5), (1, -0.5, 2)]] == [
+        True,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(("hypotheses", "references"), [([], []), (["a"], ["a", "b"])])

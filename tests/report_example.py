@@ -44,7 +44,9 @@ def example() -> Report:
             points=True,
         ),
         Chart("curves-valid-bleu-step", "BLEU", "Updates", "Validation BLEU", lines([100, 200, 300], 5)),
-        Chart("curves-valid-bleu-training-seconds", "BLEU", "Training time (minutes)", "Validation BLEU", lines([1, 2], 5)),
+        Chart(
+            "curves-valid-bleu-training-seconds", "BLEU", "Training time (minutes)", "Validation BLEU", lines([1, 2], 5)
+        ),
         Chart("length", "BLEU by length", "Words in the source sentence", "BLEU", lines([4, 9, 15, 40], 5, True)),
         Chart("agreement", "Agreement", "Words between", "Right form (%)", lines([3, 8, 15, 25, 35], 10, True)),
         Chart("step-time", "Step time", "Tokens", "Time (ms)", lines([8, 32, 128], 9, True), log_x=True, log_y=True),
@@ -55,7 +57,17 @@ def example() -> Report:
             "Distance (tokens)",
             "Norm",
             [
-                Series(name, list(range(20)), [10.0 ** (-d * c / 20) for d in range(20)], None, None, (), c, when, c % 2 > 0)
+                Series(
+                    name,
+                    list(range(20)),
+                    [10.0 ** (-d * c / 20) for d in range(20)],
+                    None,
+                    None,
+                    (),
+                    c,
+                    when,
+                    c % 2 > 0,
+                )
                 for c, name in enumerate(NAMES)
                 for when in ("after training", "before training")
             ],
@@ -78,22 +90,36 @@ def example() -> Report:
         return pairs
 
     sentence = Translated(
-        "The cat <b>sleeps</b> & the dog “barks”.", "Le chat dort et le chien aboie.", "Le chat dort et le chien aboie.",
-        "Le chat mange le chat.", 100.0, 12.0,
-    )  # fmt: skip
+        "The cat <b>sleeps</b> & the dog “barks”.",
+        "Le chat dort et le chien aboie.",
+        "Le chat dort et le chien aboie.",
+        "Le chat mange le chat.",
+        100.0,
+        12.0,
+    )
     scores = Table(
-        "scores", "Scores", ["architecture", "BLEU", "95% interval", "from the best", *("chrF TER perplexity".split()), "ms"],
-        [[name, "30.12 ± 0.40", "28.0 to 33.0", "no difference (p 0.2310)", "50.1", "45.2", "8.11", "35"] for name in NAMES],
-    )  # fmt: skip
+        "scores",
+        "Scores",
+        ["architecture", "BLEU", "95% interval", "from the best", "chrF", "TER", "perplexity", "ms"],
+        [
+            [name, "30.12 ± 0.40", "28.0 to 33.0", "no difference (p 0.2310)", "50.1", "45.2", "8.11", "35"]
+            for name in NAMES
+        ],
+    )
     pairs = Table(
-        "pairs-test", "Each two", ["pair", "difference", "p", "at the 5% level"],
+        "pairs-test",
+        "Each two",
+        ["pair", "difference", "p", "at the 5% level"],
         [["rnn − transformer", "−7.00", "0.0003", "different"]],
-    )  # fmt: skip
+    )
     return Report(
         title="phrasebook: en to fr",
         facts=[("architectures", "7"), ("seeds", "1, 2, 3"), ("test sentences", "1,000")],
         notice="The phrasebook is synthetic.",
-        findings=["transformer has the highest BLEU on test, 36.00.", "It differs significantly from each of the others."],
+        findings=[
+            "transformer has the highest BLEU on test, 36.00.",
+            "It differs significantly from each of the others.",
+        ],
         claims=[
             Claim("Recurrent networks lose long dependencies.", True, ["rnn: falls by +12.0 points"], "nothing"),
             Claim("A fixed context is a bottleneck.", False, ["rnn loses 3.0 BLEU"], "nothing"),
