@@ -104,8 +104,8 @@ def _bottleneck(grouped: Mapping[str, Sequence[TrainedModel]], buckets: Sequence
         more = interval(fall[cell] - fall[other], resampled[cell] - resampled[other])
         losses.append(more)
         evidence.append(
-            f"from {short.words} to {long.words} words {cell} loses {fall[cell]:.1f} BLEU, {other} {fall[other]:.1f}: "
-            f"{_bleu(more)} more"
+            f"from {short.words} to {long.words} words {cell} loses {fall[cell]:.1f} BLEU, {other} {fall[other]:.1f}; "
+            f"the difference is {_bleu(more)}"
         )
     lacking = "it takes a fixed context and attention, and two buckets of sentence length"
     return Claim(statement, _verdict(more.low > 0 for more in losses), evidence, lacking)

@@ -87,7 +87,7 @@ def charts(
             tokens = next(iter(timed.values()))[0]
             x_label = f"Tokens of a sentence, at {tokens.rows * tokens.length:,} tokens a batch"
             name = {"training": "step-time", "encoding": "encoding-time"}[kind]
-            yield Chart(name, label, x_label, label, series, log_x=True, log_y=True)
+            yield Chart(name, label, x_label, label, series, log_x=True)
     flows = [
         Series(
             name,

@@ -83,7 +83,7 @@ def comparison_report(
     scores, notes = _scores(corpus, grouped, ranked, tests, pairs)
     seeds = sorted({model.settings.seed for model in outcome.models.values()})
     return Report(
-        title=f"{corpus.name}: {corpus.source_language} to {corpus.target_language}",
+        title=f"{Path(corpus.name).name}: {corpus.source_language} to {corpus.target_language}",
         facts=[
             ("architectures", str(len(grouped))),
             ("seeds", ", ".join(map(str, seeds))),
@@ -234,26 +234,27 @@ def _duels(corpus: Corpus, grouped: Grouped, counts: Mapping[str, Sequence[Sente
     """Each two architectures, sentence by sentence on test, with the first seed of each."""
     test = corpus.split("test")
     hypotheses = {name: trained[0].evaluations["test"].hypotheses for name, trained in grouped.items()}
+    _, different = np.unique(test.sources, return_index=True)
     duels = []
     for one, other in combinations(grouped, 2):
-        scores = [counts[name][0].scores[: len(test)] for name in (one, other)]
+        scores = [counts[name][0].scores for name in (one, other)]
         gain = scores[0] - scores[1]
-        order = np.argsort(-gain, kind="stable")
-
-        def translated(
-            index: int, one: str = one, other: str = other, scores: Sequence[np.ndarray] = scores
-        ) -> Translated:
-            return Translated(
-                test.sources[index],
-                test.targets[index],
-                hypotheses[one][index],
-                hypotheses[other][index],
-                float(scores[0][index]),
-                float(scores[1][index]),
-            )
-
-        wins = [translated(index) for index in order[:_EXAMPLES] if gain[index] > 0]
-        losses = [translated(index) for index in order[::-1][:_EXAMPLES] if gain[index] < 0]
+        ordered = different[np.argsort(-gain[different], kind="stable")]
+        wins, losses = (
+            [
+                Translated(
+                    test.sources[index],
+                    test.targets[index],
+                    hypotheses[one][index],
+                    hypotheses[other][index],
+                    float(scores[0][index]),
+                    float(scores[1][index]),
+                )
+                for index in chosen[:_EXAMPLES]
+                if sign * gain[index] > 0
+            ]
+            for sign, chosen in ((1, ordered), (-1, ordered[::-1]))
+        )
         duels.append(Duel(one, other, wins, losses))
     return duels
 

@@ -144,7 +144,7 @@ def _gradient_norms(loaded: LoadedModel, test: ParallelText, most: int) -> dict[
 def _attention(loaded: LoadedModel, test: ParallelText, evaluation: Evaluation, sentences: int) -> list[dict[str, Any]]:
     """The model's own translations of the same few sentences for every model, from short ones to long ones."""
     order = np.argsort([len(source.split()) for source in test.sources], kind="stable")
-    chosen = order[np.unique(np.linspace(0.1 * len(order), 0.95 * (len(order) - 1), sentences).astype(int))]
+    chosen = order[np.unique(np.linspace(0.25 * len(order), 0.95 * (len(order) - 1), sentences).astype(int))]
     pairs = []
     for index in chosen:
         source, target = test.sources[index], evaluation.hypotheses[index]

@@ -54,8 +54,8 @@ def example() -> Report:
         Chart(
             "gradients",
             "Gradients",
-            "Distance (tokens)",
-            "Norm",
+            "Distance to the last position read (tokens)",
+            "Norm of the loss's gradient at a state",
             [
                 Series(
                     name,
@@ -127,7 +127,10 @@ def example() -> Report:
         ],
         tables={"scores": scores, "pairs-test": pairs},
         charts={chart.name: chart for chart in charts},
-        notes={"scores": "Signatures: nrefs:1|case:mixed", "length": "In buckets of 100 and more sentences."},
+        notes={
+            "scores": "Signatures: nrefs:1|case:mixed|tok:tercom|norm:no|punct:yes|asian:no|version:2.6.0",
+            "length": "In buckets of 100 and more sentences.",
+        },
         attention={
             "sentences": ["The cat", "word0 word1 </script><script>alert(1)</script>"],
             "architectures": {"lstm-attention": maps(3, False), "transformer": maps(5, True)},

@@ -1,6 +1,5 @@
 """Training step time and encoding time by sentence length: what is computed in sequence, and what in parallel."""
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,8 +20,8 @@ class StepTime(NamedTuple):
     Args:
         length: tokens of each sentence, on both sides.
         rows: sentences of the batch; rows * length is the same for all lengths, but for rounding.
-        training: forward pass, backward pass and update, median, milliseconds.
-        encoding: the encoder alone, median, milliseconds.
+        training: forward pass, backward pass and update, the fastest of several, milliseconds.
+        encoding: the encoder alone, likewise.
     """
 
     length: int
@@ -49,28 +48,23 @@ def step_times(
     model.compile(optimizer="adam", loss=LabelSmoothedCrossEntropy(0.1), jit_compile=False)
     encode = compile_inference(model, model.encode, 1)
     random = np.random.default_rng(0)
-    times = []
-    for length in lengths:
-        rows = max(1, batch_tokens // length)
-        ids = random.integers(EOS_ID + 1, vocabulary_size, (rows, length), "int32")
+    calls: list[Callable[[], object]] = []
+    rows = [max(1, batch_tokens // length) for length in lengths]
+    for shape in zip(rows, lengths, strict=True):
+        ids = random.integers(EOS_ID + 1, vocabulary_size, shape, "int32")
         inputs = {"source_ids": ids, "target_in_ids": np.insert(ids[:, :-1], 0, BOS_ID, axis=1)}
-        weights = np.full(ids.shape, 1 / ids.size, "float32")
-        times.append(
-            StepTime(
-                length,
-                rows,
-                _milliseconds(partial(model.train_on_batch, inputs, ids, weights), repeats),
-                _milliseconds(partial(encode, ids), repeats),
-            )
-        )
-    return times
+        weights = np.full(shape, 1 / ids.size, "float32")
+        calls += [partial(model.train_on_batch, inputs, ids, weights), partial(encode, ids)]
+    # Round by round, so that what disturbs the machine for a while disturbs all lengths alike.
+    fastest = np.min([[_milliseconds(call) for call in calls] for _ in range(repeats + 2)][2:], axis=0)
+    return [
+        StepTime(length, row, float(training), float(encoding))
+        for length, row, (training, encoding) in zip(lengths, rows, fastest.reshape(-1, 2), strict=True)
+    ]
 
 
-def _milliseconds(function: Callable[[], object], repeats: int) -> float:
-    """The median of several calls, each of which waits for its result."""
-    times = []
-    for _ in range(repeats + 2):
-        began = time.perf_counter()
-        keras.tree.map_structure(np.asarray, function())
-        times.append(1000 * (time.perf_counter() - began))
-    return statistics.median(times[2:])
+def _milliseconds(function: Callable[[], object]) -> float:
+    """The time of a call that waits for its result."""
+    began = time.perf_counter()
+    keras.tree.map_structure(np.asarray, function())
+    return 1000 * (time.perf_counter() - began)

@@ -67,7 +67,10 @@ def bleu_of_sums(sums: np.ndarray) -> float:
     from sacrebleu.metrics import BLEU
 
     matches, totals, lengths = np.split(sums.astype("int64"), [_ORDER, 2 * _ORDER])
-    return float(BLEU.compute_bleu(matches.tolist(), totals.tolist(), int(lengths[0]), int(lengths[1])).score)
+    sys_len, ref_len = map(int, lengths)
+    # Smoothed as sacreBLEU does by default, which matters where no n-gram of an order matches.
+    score = BLEU.compute_bleu(matches.tolist(), totals.tolist(), sys_len, ref_len, smooth_method="exp")
+    return float(score.score)
 
 
 def mean_bleu(trainings: Sequence[np.ndarray], samples: int = 1000) -> tuple[Interval, np.ndarray]:

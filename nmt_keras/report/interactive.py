@@ -25,7 +25,10 @@ def plot(chart: Chart | HeatMap) -> dict[str, Any]:
     if isinstance(chart, Chart):
         if chart.log_x:
             figure.update_xaxes(type="log", tickvals=sorted({x for series in chart.series for x in series.x}))
-        figure.update_yaxes(type="log" if chart.log_y else None, exponentformat="power")
+        if chart.log_y:
+            figure.update_yaxes(type="log", exponentformat="power")
+        elif not chart.points:
+            figure.update_yaxes(rangemode="tozero")
     return dict(figure.to_plotly_json())
 
 

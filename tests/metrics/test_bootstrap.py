@@ -26,6 +26,13 @@ def test_sums_of_counts_give_sacrebleus_corpus_score() -> None:
     assert counts.scores[3] == pytest.approx(expected)
 
 
+def test_no_match_of_an_order_is_smoothed_as_sacrebleu_does() -> None:
+    hypotheses, references = ["un chat mange le chien", "dort"], ["un chat dort sur le lit", "le chien"]
+    expected = BLEU().corpus_score(hypotheses, [references]).score
+    assert 0 < expected < 10
+    assert bleu_of_sums(sentence_counts(hypotheses, references).counts.sum(axis=0)) == pytest.approx(expected)
+
+
 def test_the_interval_is_sacrebleus_bootstrap_interval() -> None:
     hypotheses, references = corpus(2, 0.3)
     found, resampled = mean_bleu([sentence_counts(hypotheses, references).counts])

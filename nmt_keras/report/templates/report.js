@@ -5,6 +5,13 @@ const attention = read("attention-data");
 const byId = (id) => document.getElementById(id);
 const drawn = new Map(); // element -> the plot that it shows
 
+// On a phone, a long title of an axis takes two lines.
+function wrapped(title) {
+  const middle = title.text.indexOf(" ", title.text.length / 2);
+  const long = innerWidth < 600 && title.text.length > 32 && middle > 0;
+  return long ? { ...title, text: `${title.text.slice(0, middle)}<br>${title.text.slice(middle + 1)}` } : title;
+}
+
 function themed(layout) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
@@ -15,8 +22,8 @@ function themed(layout) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     hoverlabel: { bgcolor: colour("--card"), bordercolor: colour("--line"), font: { color: colour("--text") } },
-    xaxis: { ...layout.xaxis, ...axis },
-    yaxis: { ...layout.yaxis, ...axis },
+    xaxis: { ...layout.xaxis, ...axis, title: wrapped(layout.xaxis.title) },
+    yaxis: { ...layout.yaxis, ...axis, title: wrapped(layout.yaxis.title) },
   };
 }
 
@@ -136,7 +143,8 @@ function explore() {
     hovertemplate: "%{text}<br>weight %{z:.3f}<extra></extra>",
     colorscale: dark ? [[0, "#1b2028"], [1, "#6db3ff"]] : [[0, "#ffffff"], [1, "#0b4f96"]],
     zmin: 0,
-    colorbar: { thickness: 12, title: { text: "weight", side: "right" } },
+    zmax: Math.max(...weights.flat()),
+    colorbar: { thickness: 12, title: { text: "weight" } },
   };
   draw(byId("attention-map"), {
     data: [trace],
