@@ -29,7 +29,7 @@ def test_sums_of_counts_give_sacrebleus_corpus_score() -> None:
 def test_no_match_of_an_order_is_smoothed_as_sacrebleu_does() -> None:
     hypotheses, references = ["un chat mange le chien", "dort"], ["un chat dort sur le lit", "le chien"]
     expected = BLEU().corpus_score(hypotheses, [references]).score
-    assert 0 < expected < 10
+    assert 0 < expected < 20
     assert bleu_of_sums(sentence_counts(hypotheses, references).counts.sum(axis=0)) == pytest.approx(expected)
 
 

@@ -108,8 +108,8 @@ def test_the_explorer_answers(browser: Any, path: Path) -> None:
     assert options("kind") == ["Cross-attention", "Encoder self-attention", "Decoder self-attention"]
     assert options("layer") == ["mean of all", "1", "2"]
     page.select_option("#kind", "decoder_self")
-    page.select_option("#layer", "1")
-    page.select_option("#head", "3")
+    page.select_option("#layer", index=2)
+    page.select_option("#head", index=4)
     for row, (token, attended) in enumerate([("Le", "⟨start⟩"), ("ch", "Le"), ("at", "ch"), ("⟨end⟩", "at")]):
         page.locator("#rows button").nth(row).click()
         assert note() == f"“{token}” attends most to “{attended}” (100%)."
