@@ -5,6 +5,7 @@ Heavy packages are imported by the command that needs them, after the backend is
 
 import os
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -73,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments[1:1] = QUICK
     try:
         name, options = _parse(arguments)
+        options.command_line = shlex.join(["nmt-keras", *arguments])
         _choose_backend(options.get("backend") or _COMMANDS[name].backend)
         keep_freed_memory()
         code = _COMMANDS[name].run(options) or 0

@@ -16,6 +16,7 @@ from nmt_keras.errors import ConfigError, CorpusError, UserError
 if TYPE_CHECKING:
     from nmt_keras.data.parallel_text import Corpus, ParallelText
     from nmt_keras.experiment import Outcome
+    from nmt_keras.measurements import Effort
     from nmt_keras.models.directory import LoadedModel
     from nmt_keras.training.settings import TrainingSettings
 
@@ -86,8 +87,11 @@ def run_train(options: Namespace) -> None:
 
 
 def run_main(options: Namespace) -> int:
-    corpus, outcome = _experiment(options, "main", [options.seed], ("test", "test_long"))
-    from nmt_keras.comparison import rows
+    from nmt_keras.measurements import BRIEF
+
+    corpus, outcome = _experiment(options, "main", [options.seed], ("test", "test_long"), BRIEF)
+    from nmt_keras.comparison import compare_architectures, rows
+    from nmt_keras.comparison_report import write_report
     from nmt_keras.experiment import translate_standalone
     from nmt_keras.report.summary import print_by_length, print_listed, print_scores
 
@@ -98,8 +102,10 @@ def run_main(options: Namespace) -> int:
     table = rows(outcome.models)
     print_scores(table, f"{corpus.name}, {corpus.source_language}-{corpus.target_language}")
     print_by_length(table)
+    comparisons = {"test": compare_architectures(outcome.models, corpus, "test")}
+    print(f"\nReport: {write_report(corpus, outcome, comparisons, options.command_line)}")
     name = outcome.registered_name
-    print(f"\nRegistered {outcome.best} as {name} version {outcome.version}: {', '.join(outcome.aliases)}.")
+    print(f"Registered {outcome.best} as {name} version {outcome.version}: {', '.join(outcome.aliases)}.")
     if corpus.notice:
         print(f"{corpus.notice} For real text: mlflow run . --env-manager local -P corpus=multi30k -P preset=tiny")
     print(
@@ -116,21 +122,26 @@ def run_compare(options: Namespace) -> int:
         seeds = sorted({int(seed) for seed in options.seeds.split(",")})
     except ValueError:
         raise ConfigError(f"--seeds must be whole numbers with commas. Received: {options.seeds!r}.") from None
-    corpus, outcome = _experiment(options, "comparison", seeds, ("test", "test_long", "test_longer"))
+    from nmt_keras.measurements import THOROUGH
+
+    corpus, outcome = _experiment(options, "comparison", seeds, ("test", "test_long", "test_longer"), THOROUGH)
     from nmt_keras.comparison import compare_architectures, rows
+    from nmt_keras.comparison_report import write_report
     from nmt_keras.report.summary import print_by_length, print_comparisons, print_scores
 
     table = rows(outcome.models)
     print_scores(table, f"{corpus.name}, {corpus.source_language}-{corpus.target_language}, seeds {options.seeds}")
     print_by_length(table)
-    if len(table) > 1:
-        for split in table[0].bleu:
-            print_comparisons(compare_architectures(outcome.models, corpus, split), split)
+    comparisons = {split: compare_architectures(outcome.models, corpus, split) for split in table[0].bleu}
+    for split, pairs in comparisons.items():
+        if pairs:
+            print_comparisons(pairs, split)
+    print(f"\nReport: {write_report(corpus, outcome, comparisons, options.command_line)}")
     return _failed(outcome)
 
 
 def _experiment(
-    options: Namespace, kind: str, seeds: Sequence[int], test_splits: Sequence[str]
+    options: Namespace, kind: str, seeds: Sequence[int], test_splits: Sequence[str], effort: "Effort"
 ) -> "tuple[Corpus, Outcome]":
     """Trains, evaluates and registers what the options ask for."""
     preset = given_preset(options, options.architectures.split(","))
@@ -143,7 +154,7 @@ def _experiment(
     ]
     if budget := options.get("budget"):
         trainings = [settings.within(budget) for settings in trainings]
-    return corpus, run_experiment(corpus, trainings, directory, test_splits)
+    return corpus, run_experiment(corpus, trainings, directory, test_splits, effort)
 
 
 def _failed(outcome: "Outcome") -> int:

@@ -1,9 +1,15 @@
 """What the trainings of an experiment say about their architectures, over all seeds."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
 
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.experiment import TrainedModel
+from nmt_keras.metrics.bootstrap import Interval, SentenceCounts, mean_bleu, sentence_counts
+from nmt_keras.metrics.by_length import length_buckets, quantile_edges
 from nmt_keras.metrics.significance import PairedComparison, compare_systems
 from nmt_keras.report.summary import Row
 
@@ -38,6 +44,66 @@ def compare_architectures(models: Mapping[str, TrainedModel], corpus: Corpus, sp
         for architecture, trained in grouped.items()
     }
     return compare_systems(hypotheses, list(corpus.split(split).targets) * len(seeds))
+
+
+def counts_by_architecture(
+    models: Mapping[str, TrainedModel], corpus: Corpus, splits: Sequence[str]
+) -> dict[str, list[SentenceCounts]]:
+    """The n-gram counts of each architecture's trainings on these splits, one split after the other."""
+    references = list(chain.from_iterable(corpus.split(split).targets for split in splits))
+    return {
+        architecture: [
+            sentence_counts(
+                list(chain.from_iterable(model.evaluations[split].hypotheses for split in splits)), references
+            )
+            for model in trained
+        ]
+        for architecture, trained in by_architecture(models).items()
+    }
+
+
+class LengthBucket(NamedTuple):
+    """BLEU of all architectures on sentences of similar source length.
+
+    Args:
+        words: least and greatest length, such as "6-10".
+        mean_words: mean length.
+        sentences: their number.
+        bleu: by architecture, mean over its seeds.
+        resampled: by architecture, what the interval was made of (`mean_bleu`).
+    """
+
+    words: str
+    mean_words: float
+    sentences: int
+    bleu: Mapping[str, Interval]
+    resampled: Mapping[str, np.ndarray]
+
+
+def bleu_by_length(sources: Sequence[str], counts: Mapping[str, Sequence[SentenceCounts]]) -> list[LengthBucket]:
+    """BLEU by source length, in buckets of at least 100 sentences, shortest first.
+
+    Args:
+        sources: N of them.
+        counts: by architecture, of each training, of translations of these sources.
+    """
+    lengths = np.array([len(source.split()) for source in sources])
+    buckets = []
+    for first, last, members in length_buckets(sources, quantile_edges(sources)):
+        means = {
+            architecture: mean_bleu([of_training.counts[members] for of_training in trained])
+            for architecture, trained in counts.items()
+        }
+        buckets.append(
+            LengthBucket(
+                f"{first}-{last or lengths.max()}",
+                float(lengths[members].mean()),
+                len(members),
+                {architecture: found for architecture, (found, _) in means.items()},
+                {architecture: resampled for architecture, (_, resampled) in means.items()},
+            )
+        )
+    return buckets
 
 
 def _row(architecture: str, trained: Sequence[TrainedModel]) -> Row:

@@ -1,5 +1,6 @@
 """How well a model translates a test set."""
 
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -71,3 +72,20 @@ def translate(loaded: LoadedModel, sentences: Sequence[str], search: SearchConfi
 def evaluate(loaded: LoadedModel, text: ParallelText, search: SearchConfig) -> Evaluation:
     """Translates the sources of `text` and compares with its targets."""
     return Evaluation.of(text, *translate(loaded, text.sources, search))
+
+
+def latency(loaded: LoadedModel, sentences: Sequence[str], search: SearchConfig) -> float:
+    """The median time to translate one sentence alone, in milliseconds.
+
+    Args:
+        loaded: the model.
+        sentences: to translate one by one, at least one.
+        search: beam size and so on.
+    """
+    translator = Translator(loaded.model, loaded.tokenizer, search)
+    times = []
+    for sentence in (sentences[0], *sentences):  # the first compiles
+        began = time.perf_counter()
+        translator.translate([sentence])
+        times.append(1000 * (time.perf_counter() - began))
+    return statistics.median(times[1:])

@@ -17,6 +17,7 @@ from nmt_keras.decoding.translator import Scorer, Translation
 from nmt_keras.errors import UserError
 from nmt_keras.evaluation import Evaluation, evaluate
 from nmt_keras.files import read_json, write_json
+from nmt_keras.measurements import Effort, Measurements, kept_measurements, measured
 from nmt_keras.models.directory import load_model
 from nmt_keras.report.figures import bleu_by_length, training_curves
 from nmt_keras.serving import standalone
@@ -42,6 +43,7 @@ class TrainedModel:
         summary: what came of it.
         evaluations: by split.
         agreement: where the corpus has pairs to measure it with.
+        measurements: what else a comparison wants to know.
         saved_model: the exported model.
         model_uri: of the logged model.
     """
@@ -50,6 +52,7 @@ class TrainedModel:
     summary: TrainingSummary
     evaluations: Mapping[str, Evaluation]
     agreement: Agreement | None
+    measurements: Measurements
     saved_model: Path
     model_uri: str
 
@@ -65,6 +68,8 @@ class Outcome:
         registered_name: of the best model in the registry.
         version: of it.
         aliases: that it was given.
+        run: of the experiment; it is closed, but still takes artifacts.
+        directory: of the experiment.
     """
 
     models: Mapping[str, TrainedModel]
@@ -73,6 +78,8 @@ class Outcome:
     registered_name: str
     version: int
     aliases: Sequence[str]
+    run: Run
+    directory: Path
 
 
 def tracked_training(
@@ -84,7 +91,7 @@ def tracked_training(
 
 
 def run_experiment(
-    corpus: Corpus, trainings: Sequence[TrainingSettings], directory: Path, test_splits: Sequence[str]
+    corpus: Corpus, trainings: Sequence[TrainingSettings], directory: Path, test_splits: Sequence[str], effort: Effort
 ) -> Outcome:
     """Trains each architecture, evaluates all, and registers the one that validates best.
 
@@ -96,6 +103,7 @@ def run_experiment(
         trainings: one for each architecture and seed.
         directory: for the models, the exports, the results and the figures.
         test_splits: what to evaluate on, "test" among them; those that the corpus lacks are passed over.
+        effort: how closely to look into the models of the first seed.
 
     Raises:
         UserError: a mistake in the settings, or every training failed.
@@ -112,7 +120,8 @@ def run_experiment(
         for settings in trainings:
             name = settings.architecture + (f"-seed{settings.seed}" if len(seeds) > 1 else "")
             try:
-                models[name] = _trained_model(corpus, settings, directory / name, name, parent, test_splits)
+                closely = effort if settings.seed == trainings[0].seed else None
+                models[name] = _trained_model(corpus, settings, directory / name, name, parent, test_splits, closely)
             except UserError:
                 raise
             except Exception as error:  # one architecture's failure must not cost the others' hours
@@ -127,7 +136,7 @@ def run_experiment(
         tags = {"architecture": models[best].settings.architecture, "corpus": corpus.name}
         version = register(models[best].model_uri, registered_name, tags)
         aliases = promote_candidate(registered_name, version)
-    return Outcome(models, failures, best, registered_name, version, aliases)
+    return Outcome(models, failures, best, registered_name, version, aliases, parent, directory)
 
 
 def translate_standalone(saved_model: Path, sentences: Sequence[str]) -> list[str]:
@@ -174,18 +183,29 @@ def _log_dataset(run: Run, corpus: Corpus, split: str) -> Any:
 
 
 def _trained_model(
-    corpus: Corpus, settings: TrainingSettings, directory: Path, name: str, parent: Run, test_splits: Sequence[str]
+    corpus: Corpus,
+    settings: TrainingSettings,
+    directory: Path,
+    name: str,
+    parent: Run,
+    test_splits: Sequence[str],
+    effort: Effort | None,
 ) -> TrainedModel:
     """Trains and evaluates, or reads what an earlier call left."""
     if (directory / _RESULT).exists():
         summary = train(corpus, settings, directory / "model", parent.log_metrics)  # refuses other settings
-        return _restored(corpus, settings, summary, directory)
+        return _restored(corpus, settings, summary, directory, effort)
     with _run(corpus, name, parent) as run:
-        return _train_and_evaluate(corpus, settings, directory, run, test_splits)
+        return _train_and_evaluate(corpus, settings, directory, run, test_splits, effort)
 
 
 def _train_and_evaluate(
-    corpus: Corpus, settings: TrainingSettings, directory: Path, run: Run, test_splits: Sequence[str]
+    corpus: Corpus,
+    settings: TrainingSettings,
+    directory: Path,
+    run: Run,
+    test_splits: Sequence[str],
+    effort: Effort | None,
 ) -> TrainedModel:
     summary = _train(corpus, settings, directory / "model", run, began=time.time())
     loaded = load_model(directory / "model")
@@ -211,6 +231,9 @@ def _train_and_evaluate(
     if corpus.agreement:
         agreement = agreement_accuracy(Scorer(loaded.model, loaded.tokenizer), corpus.agreement)
         metrics["agreement_accuracy"] = agreement.total.accuracy
+    measurements = measured(directory, loaded, corpus, evaluations, effort)
+    metrics |= {"test_ter": measurements.ter.score, "test_latency_milliseconds": measurements.latency}
+    metrics |= {f"{split}_perplexity": perplexity for split, perplexity in measurements.perplexity.items()}
     saved_model = export_savedmodel(
         loaded,
         directory / "export",
@@ -227,10 +250,11 @@ def _train_and_evaluate(
         tags={
             "bleu_signature": evaluations["test"].bleu.signature,
             "chrf_signature": evaluations["test"].chrf.signature,
+            "ter_signature": measurements.ter.signature,
             "lineage": " < ".join(loaded.description.lineage),
         },
     )
-    model = TrainedModel(settings, summary, evaluations, agreement, saved_model, logged.model_uri)
+    model = TrainedModel(settings, summary, evaluations, agreement, measurements, saved_model, logged.model_uri)
     _save(model, directory)
     return model
 
@@ -261,7 +285,9 @@ def _save(model: TrainedModel, directory: Path) -> None:
     )
 
 
-def _restored(corpus: Corpus, settings: TrainingSettings, summary: TrainingSummary, directory: Path) -> TrainedModel:
+def _restored(
+    corpus: Corpus, settings: TrainingSettings, summary: TrainingSummary, directory: Path, effort: Effort | None
+) -> TrainedModel:
     values = read_json(directory / _RESULT)
     evaluations = {
         split: Evaluation.of(
@@ -270,9 +296,11 @@ def _restored(corpus: Corpus, settings: TrainingSettings, summary: TrainingSumma
         for split, kept in values["evaluations"].items()
     }
     agreement = values["agreement"] and Agreement.from_json(values["agreement"])
-    return TrainedModel(
-        settings, summary, evaluations, agreement, directory / values["saved_model"], values["model_uri"]
+    measurements = kept_measurements(directory, effort) or measured(
+        directory, load_model(directory / "model"), corpus, evaluations, effort
     )
+    saved_model = directory / values["saved_model"]
+    return TrainedModel(settings, summary, evaluations, agreement, measurements, saved_model, values["model_uri"])
 
 
 def _draw(models: Mapping[str, TrainedModel], directory: Path, run: Run) -> None:

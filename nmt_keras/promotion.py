@@ -1,7 +1,5 @@
 """Whether a model may take the champion's place: the rules, and what was found for each."""
 
-import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from nmt_keras.data.parallel_text import ParallelText
-from nmt_keras.decoding.translator import Translator
 from nmt_keras.errors import ConfigError, ModelError
-from nmt_keras.evaluation import Evaluation, evaluate
+from nmt_keras.evaluation import Evaluation, evaluate, latency
 from nmt_keras.experiment import translate_standalone
 from nmt_keras.metrics.by_length import length_buckets
 from nmt_keras.metrics.significance import compare_systems
@@ -130,13 +127,7 @@ def _export(candidate: LoadedModel, sentences: Sequence[str], expected: Sequence
 
 
 def _latency(candidate: LoadedModel, sentences: Sequence[str], rules: Rules) -> Finding:
-    translator = Translator(candidate.model, candidate.tokenizer, candidate.description.search)
-    times = []
-    for sentence in (sentences[0], *sentences[:_TIMED_SENTENCES]):  # the first compiles
-        began = time.perf_counter()
-        translator.translate([sentence])
-        times.append(1000 * (time.perf_counter() - began))
-    milliseconds = statistics.median(times[1:])
+    milliseconds = latency(candidate, sentences[:_TIMED_SENTENCES], candidate.description.search)
     limit = rules.max_milliseconds
     asked = "no limit is set" if limit is None else f"at most {limit:g} are asked"
     return Finding("latency", limit is None or milliseconds <= limit, f"{milliseconds:.1f} ms a sentence; {asked}")

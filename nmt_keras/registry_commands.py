@@ -19,7 +19,8 @@ def run_models(options: Namespace) -> None:
 
 
 def run_register(options: Namespace) -> None:
-    from nmt_keras.models.directory import load_model
+    from nmt_keras.models.directory import load_model, read_held_out
+    from nmt_keras.serving.model_card import Provenance, training_facts
     from nmt_keras.serving.savedmodel import export_savedmodel
     from nmt_keras.tracking.promotion import promote_candidate
     from nmt_keras.tracking.registry import register, resolve
@@ -31,8 +32,9 @@ def run_register(options: Namespace) -> None:
     name = options.name or f"nmt-{description.source_language}-{description.target_language}"
     tags = {"architecture": description.architecture}
     with start_run("register", name) as run, TemporaryDirectory() as temporary:
+        provenance = Provenance(training_facts(directory))
         logged = run.log_translation_model(
-            export_savedmodel(loaded, Path(temporary)),
+            export_savedmodel(loaded, Path(temporary), read_held_out(directory), provenance=provenance),
             directory,
             metrics={},
             parameters=tags | {"sizes": asdict(description.sizes)},

@@ -1,4 +1,4 @@
-"""Corpus BLEU and chrF by sacreBLEU, each with the signature that makes the figure comparable."""
+"""Corpus BLEU, chrF and TER by sacreBLEU, each with the signature that makes the figure comparable."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Score:
     """A figure and the settings it was measured with.
 
     Args:
-        score: percent, 0 to 100, higher is better.
+        score: percent. BLEU and chrF: 0 to 100, higher is better. TER: lower is better, and may exceed 100.
         signature: in sacreBLEU's own format: "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0".
     """
 
@@ -43,6 +43,16 @@ def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
     from sacrebleu.metrics import CHRF
 
     return _score("chrF", CHRF(), hypotheses, references)
+
+
+def ter(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+    """Translation edit rate of a corpus (Snover et al. 2006); arguments and errors as `bleu`.
+
+    TER = (insertions + deletions + substitutions + shifts of phrases) / words of the references
+    """
+    from sacrebleu.metrics import TER
+
+    return _score("TER", TER(case_sensitive=True), hypotheses, references)
 
 
 def _score(name: str, metric: "Metric", hypotheses: Sequence[str], references: Sequence[str]) -> Score:

@@ -1,6 +1,7 @@
 """BLEU and chrF by the length of the source sentence."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -80,3 +81,27 @@ def length_buckets(
         for below, last, bucket in zip((0, *edges), (*edges, None), buckets, strict=True)
         if bucket
     ]
+
+
+def quantile_edges(sources: Sequence[str], at_least: int = 100, at_most: int = 8) -> list[int]:
+    """Edges for `length_buckets` by which all buckets hold about as many sentences.
+
+    Args:
+        sources: as `by_length`.
+        at_least: sentences that a bucket must hold; only where there are fewer in all, the one bucket holds fewer.
+        at_most: buckets.
+
+    Returns:
+        The greatest length of each bucket but the last, in words; sentences of equal length are never parted.
+    """
+    lengths = Counter(max(len(source.split()), 1) for source in sources)
+    wanted = max(at_least, -(-len(sources) // at_most))
+    edges: list[int] = []
+    held, left = 0, len(sources)
+    for length in sorted(lengths):
+        held += lengths[length]
+        left -= lengths[length]
+        if held >= wanted and left >= at_least:
+            edges.append(length)
+            held = 0
+    return edges

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt_keras.errors import UserError
+from nmt_keras.report.chart import COLOURS, MOST_MARKERS, Chart, HeatMap
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 144
-# Told apart by readers with any colour vision (Okabe and Ito 2008), the yellow darkened to show on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#B8A100", "#000000", "#8C510A")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
@@ -105,6 +104,62 @@ def bleu_by_length(rows_by_architecture: Mapping[str, Sequence[Mapping[str, Any]
     panel.margins(y=0.1)
     _tidy(panel)
     _legend(figure, panel)
+    return _save(figure, path)
+
+
+def chart_image(chart: Chart, path: Path) -> Path:
+    """A chart as an image, with what `interactive.plot` shows of it.
+
+    Args:
+        chart: what to draw.
+        path: of the file to write.
+
+    Returns:
+        the path.
+    """
+    figure = _figure(width=8.5, height=4.8)
+    panel = figure.subplots()
+    named: set[int] = set()
+    for series in chart.series:
+        errors = None
+        if series.low is not None and series.high is not None:
+            errors = [
+                [max(y - low, 0) for y, low in zip(series.y, series.low, strict=True)],
+                [max(high - y, 0) for y, high in zip(series.y, series.high, strict=True)],
+            ]
+        panel.errorbar(
+            series.x,
+            series.y,
+            yerr=errors,
+            label=None if series.colour in named else series.name,
+            color=COLOURS[series.colour % len(COLOURS)],
+            linestyle="none" if chart.points else "--" if series.dashed else "-",
+            marker=MARKERS[series.colour % len(MARKERS)] if len(series.x) <= MOST_MARKERS else None,
+            markersize=5,
+            linewidth=1.8,
+            capsize=3,
+        )
+        named.add(series.colour)
+    panel.set_xlabel(chart.x_label)
+    panel.set_ylabel(chart.y_label)
+    if chart.log_x:
+        panel.set_xscale("log")
+    if chart.log_y:
+        panel.set_yscale("log")
+    _tidy(panel)
+    if not chart.points:
+        _legend(figure, panel)
+    return _save(figure, path)
+
+
+def heat_map_image(chart: HeatMap, path: Path) -> Path:
+    """A heat map as an image; arguments as `chart_image`."""
+    figure = _figure(width=8.5, height=4.8)
+    panel = figure.subplots()
+    image = panel.imshow(chart.values, cmap="RdBu", vmin=-1, vmax=1, aspect="auto", origin="lower")
+    panel.set_xlabel(chart.x_label)
+    panel.set_ylabel(chart.y_label)
+    figure.colorbar(image, pad=0.02)
     return _save(figure, path)
 
 

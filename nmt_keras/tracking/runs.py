@@ -126,6 +126,18 @@ class Run:
         with mlflow_errors(UserError, f"Logging figure {path}"):
             self._client.log_artifact(self.run_id, str(path), "figures")
 
+    def log_image(self, path: Path, name: str) -> None:
+        """Store an image file as the MLflow image NAME, which the run's page shows."""
+        from PIL import Image
+
+        with mlflow_errors(UserError, f"Logging image {path}"), Image.open(path) as image:
+            self._client.log_image(self.run_id, image, key=name, step=0)
+
+    def log_file(self, path: Path) -> None:
+        """Store a file among the run's artifacts, under its own name."""
+        with mlflow_errors(UserError, f"Logging {path}"):
+            self._client.log_artifact(self.run_id, str(path))
+
     def log_table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
         """Store columns of equal length, such as sources and hypotheses, as NAME.json among the artifacts."""
         table = {key: list(column) for key, column in columns.items()}

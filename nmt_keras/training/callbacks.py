@@ -66,6 +66,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self.log_every = log_every
         self.training_seconds = 0.0
         self.training_tokens = 0.0
+        self.losses: list[dict[str, float]] = []  # what was logged, to draw learning curves
         self._compiled: set[BatchShape] = set()
         self._seconds: list[float] = []  # of the latest steps
         self._shown = 0.0
@@ -75,6 +76,15 @@ class TrainingProgress(keras.callbacks.Callback):
     def tokens_per_second(self) -> float:
         """Real target tokens per second, over all steps but the first of each shape, which compile."""
         return self.training_tokens / self.training_seconds if self.training_seconds else 0.0
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+        return {name: getattr(self, name) for name in ("training_seconds", "training_tokens", "losses")}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from a checkpoint."""
+        vars(self).update(state)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self.epoch = epoch
@@ -111,6 +121,7 @@ class TrainingProgress(keras.callbacks.Callback):
             self._shown = now
             self._show(batch + 1, step, loss, now)
         if log:
+            self.losses.append({"step": step, "training_seconds": self.training_seconds, "train_loss": loss})
             rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
             self.log_metrics(
                 {"train_loss": loss, "learning_rate": rate, "tokens_per_second": self.tokens_per_second}, step

@@ -89,7 +89,9 @@ class TrainingSummary:
         valid_bleu: of the kept weights, greedy search.
         valid_loss: of the kept weights, nats per token.
         dropped: training pairs left out, by reason.
-        history: figures by epoch.
+        history: figures of each validation, in order: "epoch", "step", "train_loss", "valid_loss", "valid_bleu" and
+            "training_seconds", those of all updates so far, compilation and validation excluded.
+        losses: training loss every few updates: "step", "training_seconds" and "train_loss".
     """
 
     architecture: str
@@ -102,3 +104,4 @@ class TrainingSummary:
     valid_loss: float
     dropped: Mapping[str, int]
     history: list[dict[str, float]]
+    losses: list[dict[str, float]] = field(default_factory=list)

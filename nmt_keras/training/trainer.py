@@ -106,20 +106,21 @@ def train(
     batches = TrainingBatches(text, config.batch_tokens, num_shapes, settings.seed, num_devices)
     _say_what_is_trained(corpus, tokenizer, batches, dropped)
 
-    state = run.restore(model)
-    if state is None:
-        state = {"epochs": 0, "history": [], "training_seconds": 0.0, "training_tokens": 0.0}
-        save_description(directory, tokenizer, _description(corpus, settings, tokenizer, initial))
-        save_held_out(directory, corpus.split("valid").sources[:HELD_OUT_SENTENCES])
-    else:
-        print(f"Going on after epoch {state['epochs']} of {directory}.", file=sys.stderr)
-
     deadline = _deadline(settings, began)
     epochs = _epochs(config, text.num_target_tokens)
     progress = TrainingProgress(batches, epochs, deadline, log_metrics)
-    progress.training_seconds, progress.training_tokens = state["training_seconds"], state["training_tokens"]
+    state = run.restore(model)
+    if state is None:
+        state = {"epochs": 0, "history": []}
+        save_description(directory, tokenizer, _description(corpus, settings, tokenizer, initial))
+        save_held_out(directory, corpus.split("valid").sources[:HELD_OUT_SENTENCES])
+    else:
+        progress.restore(state["progress"])
+        print(f"Going on after epoch {state['epochs']} of {directory}.", file=sys.stderr)
+
+    measure = _measure(model, averaged, tokenizer, corpus.split("valid"))
     validation = Validation(
-        _measure(model, averaged, tokenizer, corpus.split("valid")),
+        lambda: {"training_seconds": progress.training_seconds} | measure(),
         lambda: save_weights(directory, averaged),
         config.validate_every,
         config.patience,
@@ -129,9 +130,7 @@ def train(
     )
 
     def save_checkpoint(epochs: int) -> None:
-        state = {"epochs": epochs, "history": validation.history}
-        times = {"training_seconds": progress.training_seconds, "training_tokens": progress.training_tokens}
-        run.save(model, state | times)
+        run.save(model, {"epochs": epochs, "history": validation.history, "progress": progress.state})
 
     callbacks = [EpochOrder(batches), progress, validation, Checkpoint(save_checkpoint)]
     if deadline is not None:
@@ -281,4 +280,5 @@ def _summary(
         valid_loss=best["valid_loss"],
         dropped=dropped,
         history=history,
+        losses=progress.losses,
     )

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from nmt_keras.errors import UserError
-from nmt_keras.metrics.bleu import Score, bleu, chrf
+from nmt_keras.metrics.bleu import Score, bleu, chrf, ter
 
 FOX = "the quick brown fox jumps over the lazy dog"
 SHORT_FOX = "the quick brown fox jumps over a dog"
@@ -56,3 +56,13 @@ def test_lengths_must_agree_and_be_positive(metric, hypotheses, references) -> N
     received = f"{len(hypotheses)} hypotheses, {len(references)} references"
     with pytest.raises(UserError, match=received):
         metric(hypotheses, references)
+
+
+def test_ter_counts_edits_and_shifts_of_phrases() -> None:
+    # One deletion and one substitution of 9 words; "over" for "over the lazy" is no shift.
+    score = ter([SHORT_FOX], [FOX])
+    assert score.score == pytest.approx(100 * 2 / 9)
+    assert "case:mixed" in score.signature
+    # A phrase that stands elsewhere is one shift, however long it is.
+    assert ter(["over the lazy dog the quick brown fox jumps"], [FOX]).score == pytest.approx(100 / 9)
+    assert ter(["The quick brown fox jumps over the lazy dog"], [FOX]).score == pytest.approx(100 / 9)

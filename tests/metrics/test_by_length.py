@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 
 from nmt_keras.errors import UserError
 from nmt_keras.metrics.bleu import bleu, chrf
-from nmt_keras.metrics.by_length import by_length
+from nmt_keras.metrics.by_length import by_length, length_buckets, quantile_edges
 
 REFERENCE = "a man in a red coat walks his dog"
 HYPOTHESES = [
@@ -58,3 +59,21 @@ def test_all_faults_are_reported_together() -> None:
         by_length([], HYPOTHESES[:1], [REFERENCE], edges=(3, 2))
     assert "0 sources, 1 hypotheses, 1 references" in str(caught.value)
     assert "edges=(3, 2)" in str(caught.value)
+
+
+def test_quantile_buckets_hold_enough_sentences_and_part_no_length() -> None:
+    random = np.random.default_rng(3)
+    lengths = np.concatenate([random.integers(1, 12, 900), random.integers(30, 70, 150), [7] * 400])
+    sources = ["w " * length for length in lengths]
+    edges = quantile_edges(sources, at_least=100, at_most=8)
+    buckets = length_buckets(sources, edges)
+    assert 5 <= len(buckets) <= 8
+    assert min(len(members) for _, _, members in buckets) >= 100
+    assert max(len(members) for _, _, members in buckets) < 100 + 1450 / 8 + 500  # one length more at most
+    assert sum(len(members) for _, _, members in buckets) == 1450
+
+
+def test_few_sentences_are_one_bucket() -> None:
+    assert quantile_edges(["a b", "", "c"], at_least=100) == []
+    assert quantile_edges(["a"] * 150 + ["a b"] * 99, at_least=100) == []
+    assert quantile_edges(["a"] * 150 + ["a b"] * 100, at_least=100) == [1]

@@ -1,0 +1,160 @@
+"""What is said of recurrent networks and Transformers, and whether an experiment's own figures bear it out."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from nmt_keras.comparison import LengthBucket
+from nmt_keras.experiment import TrainedModel
+from nmt_keras.metrics.bootstrap import Interval, interval
+from nmt_keras.report.page import Claim
+
+_CELLS = ("rnn", "lstm", "gru")
+_ONE_SEED = "timed once, with the first seed"
+
+
+def claims(grouped: Mapping[str, Sequence[TrainedModel]], buckets: Sequence[LengthBucket]) -> list[Claim]:
+    """Each claim with what the models of this experiment show of it.
+
+    Args:
+        grouped: the trainings of each architecture.
+        buckets: BLEU by source length.
+    """
+    return [
+        _long_dependencies(grouped),
+        _bottleneck(grouped, buckets),
+        _longest_bucket(
+            "Gates keep what a plain recurrence loses: LSTM and GRU translate long sentences better than a tanh RNN.",
+            [(gated, "rnn") for gated in ("lstm", "gru")],
+            grouped,
+            buckets,
+        ),
+        _longest_bucket(
+            "Attention opens the bottleneck: with it, the same cells translate long sentences better.",
+            [(f"{cell}-attention", cell) for cell in _CELLS],
+            grouped,
+            buckets,
+        ),
+        _parallel(grouped),
+    ]
+
+
+def accuracy_lost(trained: Sequence[TrainedModel]) -> Interval | None:
+    """Agreement accuracy at the shortest distance minus that at the longest, mean over seeds, percentage points.
+
+    The interval is that of a difference of two independent shares p and q of m and n pairs,
+    p - q ± 1.96 sqrt(p (1 - p) / m + q (1 - q) / n). All seeds see the same pairs, which therefore count once.
+    """
+    measured = [model.agreement.by_distance for model in trained if model.agreement]
+    if not measured or len(measured[0]) < 2:
+        return None
+    nearest, farthest = min(measured[0]), max(measured[0])
+    p, q = (sum(of[bucket].accuracy for of in measured) / len(measured) for bucket in (nearest, farthest))
+    m, n = (measured[0][bucket].pairs for bucket in (nearest, farthest))
+    margin = 1.96 * math.sqrt(p * (1 - p) / m + q * (1 - q) / n)
+    return Interval(100 * (p - q), 100 * (p - q - margin), 100 * (p - q + margin))
+
+
+def growth(model: TrainedModel) -> float | None:
+    """Time of a training step of the longest sentences over that of the shortest, with equally many tokens."""
+    times = model.measurements.step_times
+    return times[-1].training / times[0].training if len(times) > 1 else None
+
+
+def carried(model: TrainedModel) -> dict[str, float]:
+    """Gradient norm at the farthest state over that at the nearest, "before training" and after.
+
+    Of several encoder states, the one that is watched last counts: the top layer's.
+    """
+    ratios = {}
+    for when, by_state in (model.measurements.gradient_norms or {}).items():
+        norms = list(by_state.values())[-1]
+        if norms[0] > 0:
+            ratios[when] = norms[-1] / norms[0]
+    return ratios
+
+
+def _long_dependencies(grouped: Mapping[str, Sequence[TrainedModel]]) -> Claim:
+    statement = "Recurrent networks lose long dependencies: the further the subject, the less often its verb agrees."
+    lost = {name: accuracy_lost(grouped[name]) for name in _CELLS if name in grouped}
+    findings = {name: loss for name, loss in lost.items() if loss is not None}
+    evidence = [
+        f"{name}: from the nearest to the farthest, accuracy falls by {_points(loss)}"
+        for name, loss in findings.items()
+    ]
+    others = {name: accuracy_lost(trained) for name, trained in grouped.items() if name not in _CELLS}
+    evidence += [f"for comparison, with {name} by {_points(loss)}" for name, loss in others.items() if loss is not None]
+    for name, (first, *_) in grouped.items():
+        if name in _CELLS and (ratio := carried(first).get("after training")) is not None:
+            evidence.append(
+                f"{name}: the gradient at the farthest encoder state is {ratio:.2g} times that at the nearest"
+            )
+    return Claim(statement, _verdict(loss.low > 0 for loss in findings.values()), evidence, "no agreement was measured")
+
+
+def _bottleneck(grouped: Mapping[str, Sequence[TrainedModel]], buckets: Sequence[LengthBucket]) -> Claim:
+    statement = "A fixed context is a bottleneck: from short to long sentences it loses more BLEU than attention does."
+    losses, evidence = [], []
+    for cell in _CELLS if len(buckets) > 1 else ():
+        other = f"{cell}-attention" if f"{cell}-attention" in grouped else "transformer"
+        if cell not in grouped or other not in grouped:
+            continue
+        short, long = buckets[0], buckets[-1]
+        fall = {name: short.bleu[name].value - long.bleu[name].value for name in (cell, other)}
+        resampled = {name: short.resampled[name] - long.resampled[name] for name in (cell, other)}
+        more = interval(fall[cell] - fall[other], resampled[cell] - resampled[other])
+        losses.append(more)
+        evidence.append(
+            f"from {short.words} to {long.words} words {cell} loses {fall[cell]:.1f} BLEU, {other} {fall[other]:.1f}; "
+            f"the difference is {_bleu(more)}"
+        )
+    lacking = "it takes a fixed context and attention, and two buckets of sentence length"
+    return Claim(statement, _verdict(more.low > 0 for more in losses), evidence, lacking)
+
+
+def _longest_bucket(
+    statement: str,
+    pairs: Iterable[tuple[str, str]],
+    grouped: Mapping[str, Sequence[TrainedModel]],
+    buckets: Sequence[LengthBucket],
+) -> Claim:
+    gains, evidence = [], []
+    longest = buckets[-1]
+    for better, worse in pairs:
+        if better not in grouped or worse not in grouped:
+            continue
+        value = longest.bleu[better].value - longest.bleu[worse].value
+        gain = interval(value, longest.resampled[better] - longest.resampled[worse])
+        gains.append(gain)
+        evidence.append(f"on {longest.words} words {better} has {_bleu(gain)} more than {worse}")
+    return Claim(statement, _verdict(gain.low > 0 for gain in gains), evidence, "the architectures were not compared")
+
+
+def _parallel(grouped: Mapping[str, Sequence[TrainedModel]]) -> Claim:
+    statement = (
+        "The Transformer computes all positions in parallel: with equally many tokens, its training step depends "
+        "less on the length of the sentences than a recurrent network's."
+    )
+    growths = {name: ratio for name, (first, *_) in grouped.items() if (ratio := growth(first)) is not None}
+    evidence = [
+        f"{name}: a step with sentences of {times[-1].length} tokens takes {growths[name]:.2f} times as long as "
+        f"with {times[0].length} ({times[-1].training:.0f} and {times[0].training:.0f} ms, {_ONE_SEED})"
+        for name in growths
+        for times in [grouped[name][0].measurements.step_times]
+    ]
+    transformer = growths.pop("transformer", None)
+    verdict = _verdict(transformer < other for other in growths.values()) if transformer is not None else None
+    return Claim(statement, verdict, evidence, "it takes step times of a Transformer and of a recurrent network")
+
+
+def _verdict(findings: Iterable[bool]) -> bool | None:
+    """Whether all findings speak for a claim; None where there is none."""
+    found = list(findings)
+    return all(found) if found else None
+
+
+def _points(found: Interval) -> str:
+    return f"{found.value:.1f} percentage points (95% interval {found.low:.1f} to {found.high:.1f})"
+
+
+def _bleu(found: Interval) -> str:
+    return f"{found.value:.1f} BLEU (95% interval {found.low:.1f} to {found.high:.1f})"

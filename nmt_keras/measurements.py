@@ -1,0 +1,174 @@
+"""What a comparison wants to know of a trained model beside its translations; measured once and kept on disk."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from nmt_keras.analysis.alignment import AttentionMap, attention_maps
+from nmt_keras.analysis.gradient_flow import gradient_flow, sentences_of_length, untrained
+from nmt_keras.analysis.throughput import StepTime, step_times
+from nmt_keras.data.dataset import TokenizedText
+from nmt_keras.data.parallel_text import Corpus, ParallelText
+from nmt_keras.decoding.translator import Scorer
+from nmt_keras.errors import ModelError
+from nmt_keras.evaluation import Evaluation, latency
+from nmt_keras.files import read_json, write_json
+from nmt_keras.metrics.bleu import Score, ter
+from nmt_keras.models.directory import LoadedModel
+from nmt_keras.models.factory import build_model
+
+_FILE = "measurements.json"
+_MIN_GRADIENT_SENTENCES = 8  # that a mean is taken over
+
+
+class Effort(NamedTuple):
+    """How much is measured.
+
+    Args:
+        timed_sentences: that latency is the median of.
+        step_lengths: tokens of the sentences whose training steps are timed.
+        step_tokens: tokens of a timed batch.
+        step_repeats: measurements of each.
+        gradient_sentences: that gradient norms are averaged over, at most.
+        attended_sentences: whose attention is kept.
+    """
+
+    timed_sentences: int
+    step_lengths: tuple[int, ...]
+    step_tokens: int
+    step_repeats: int
+    gradient_sentences: int
+    attended_sentences: int
+
+
+THOROUGH = Effort(30, (8, 16, 32, 64, 128), 2048, 7, 64, 10)
+BRIEF = Effort(10, (8, 64), 512, 3, 16, 4)
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Plain figures of one model.
+
+    Args:
+        ter: translation edit rate on the split test.
+        perplexity: by test split; e^(cross-entropy in nats per target token of the vocabulary).
+        latency: median time of one sentence alone, milliseconds.
+        vocabulary_sha256: of the model.
+        step_times: of training and encoding by length; empty where the model was not looked into closely.
+        gradient_norms: "before training" and "after training" -> encoder state -> norm by distance; empty likewise.
+        attention: sentence pairs with what the model attends to; empty likewise, and without attention:
+            "source", "target", and "maps" by kind as `packed` gives them.
+    """
+
+    ter: Score
+    perplexity: Mapping[str, float]
+    latency: float
+    vocabulary_sha256: str
+    step_times: Sequence[StepTime] = ()
+    gradient_norms: Mapping[str, Mapping[str, Sequence[float]]] | None = None
+    attention: Sequence[Mapping[str, Any]] = ()
+
+
+def measured(
+    directory: Path, loaded: LoadedModel, corpus: Corpus, evaluations: Mapping[str, Evaluation], effort: Effort | None
+) -> Measurements:
+    """Measures a model and keeps the figures in its directory.
+
+    Args:
+        directory: of the training in the experiment.
+        loaded: the model.
+        corpus: what it was evaluated on.
+        evaluations: by split, "test" among them.
+        effort: how closely to look into it; None to leave out all that is the same for every seed.
+    """
+    figures = measure(loaded, corpus, evaluations, effort)
+    write_json(directory / _FILE, {"effort": effort} | asdict(figures))
+    return figures
+
+
+def kept_measurements(directory: Path, effort: Effort | None) -> Measurements | None:
+    """What `measured` left there with the same effort, if anything."""
+    if not (directory / _FILE).exists():
+        return None
+    values = read_json(directory / _FILE)
+    if values.pop("effort") != (effort and [list(v) if isinstance(v, tuple) else v for v in effort]):
+        return None
+    return Measurements(
+        **values | {"ter": Score(**values["ter"]), "step_times": [StepTime(*times) for times in values["step_times"]]}
+    )
+
+
+def measure(
+    loaded: LoadedModel, corpus: Corpus, evaluations: Mapping[str, Evaluation], effort: Effort | None
+) -> Measurements:
+    """Arguments as `measured`."""
+    test, search = corpus.split("test"), loaded.description.search
+    scorer = Scorer(loaded.model, loaded.tokenizer)
+    effort_or_brief = effort or BRIEF
+    return Measurements(
+        ter=ter(evaluations["test"].hypotheses, test.targets),
+        perplexity={split: float(np.exp(scorer.cross_entropy(corpus.split(split)))) for split in evaluations},
+        latency=latency(loaded, test.sources[: effort_or_brief.timed_sentences], search),
+        vocabulary_sha256=loaded.tokenizer.sha256,
+        **_looked_into(loaded, test, evaluations["test"], effort) if effort else {},
+    )
+
+
+def _looked_into(loaded: LoadedModel, test: ParallelText, evaluation: Evaluation, effort: Effort) -> dict[str, Any]:
+    vocabulary_size = loaded.tokenizer.vocabulary_size
+    fresh = build_model(loaded.description.sizes, vocabulary_size)
+    return {
+        "step_times": step_times(fresh, vocabulary_size, effort.step_lengths, effort.step_tokens, effort.step_repeats),
+        "gradient_norms": _gradient_norms(loaded, test, effort.gradient_sentences),
+        "attention": _attention(loaded, test, evaluation, effort.attended_sentences),
+    }
+
+
+def _gradient_norms(loaded: LoadedModel, test: ParallelText, most: int) -> dict[str, dict[str, list[float]]] | None:
+    if keras.backend.backend() != "tensorflow":
+        return None
+    tokenized = TokenizedText(test, loaded.tokenizer)
+    lengths = np.bincount([len(ids) for ids in tokenized.source_ids])
+    often = np.flatnonzero(lengths >= min(_MIN_GRADIENT_SENTENCES, lengths.max()))
+    inputs, target_out_ids = sentences_of_length(tokenized, int(often.max()))  # the longest that are not too few
+    inputs, target_out_ids = {name: ids[:most] for name, ids in inputs.items()}, target_out_ids[:most]
+    models = {"before training": untrained(loaded, 1), "after training": loaded.model}
+    return {name: gradient_flow(model, inputs, target_out_ids).as_json()["norms"] for name, model in models.items()}
+
+
+def _attention(loaded: LoadedModel, test: ParallelText, evaluation: Evaluation, sentences: int) -> list[dict[str, Any]]:
+    """The model's own translations of the same few sentences for every model, from short ones to long ones."""
+    order = np.argsort([len(source.split()) for source in test.sources], kind="stable")
+    chosen = order[np.unique(np.linspace(0.25 * len(order), 0.95 * (len(order) - 1), sentences).astype(int))]
+    pairs = []
+    for index in chosen:
+        source, target = test.sources[index], evaluation.hypotheses[index]
+        try:
+            maps = attention_maps(loaded, source, target)
+        except ModelError:  # none to look at
+            return []
+        pairs.append({"source": source, "target": target, "maps": {kind: packed(m) for kind, m in maps.items()}})
+    return pairs
+
+
+def packed(attention: AttentionMap) -> dict[str, Any]:
+    """An attention map as short JSON.
+
+    Returns:
+        "rows" and "columns", the tokens; "layers" and "heads", their numbers; and "weights", base64 of
+        layers * heads * rows * columns bytes, of which 255 stands for 1.
+    """
+    layers, heads, *_ = attention.weights.shape
+    weights = np.rint(255 * attention.weights).astype("uint8")
+    return {
+        "rows": attention.rows,
+        "columns": attention.columns,
+        "layers": layers,
+        "heads": heads,
+        "weights": base64.b64encode(weights.tobytes()).decode(),
+    }

@@ -1,0 +1,160 @@
+"""The page in a real browser, with the network shut: it draws, answers, fits a phone, and asks for nothing."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_example import example
+
+from nmt_keras.report.page import Report, write_page
+
+pytestmark = pytest.mark.heavy
+
+CHROMIUM = Path("/usr/bin/chromium")
+SWITCHES = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SIZES = {"laptop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"needs {CHROMIUM} (Debian package chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield started
+        started.close()
+
+
+class Opened:
+    """A page, and what went wrong on it."""
+
+    def __init__(self, browser: Any, path: Path, size: str, scheme: str) -> None:
+        context = browser.new_context(
+            viewport=SIZES[size], color_scheme=scheme, offline=True, has_touch=size == "phone"
+        )
+        self.page = context.new_page()
+        self.requests: list[str] = []
+        self.errors: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("requestfailed", lambda request: self.errors.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
+        self.page.on("dialog", lambda dialog: (self.errors.append(dialog.message), dialog.dismiss()))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_function(
+            "[...document.querySelectorAll('.chart')].every(c => c.id === 'curves' || c.querySelector('.main-svg'))"
+        )
+
+    def drawn(self) -> dict[str, int]:
+        """The marks of each figure: lines, points, cells of a heat map."""
+        return self.page.evaluate(
+            "Object.fromEntries([...document.querySelectorAll('.chart')].map(chart => [chart.dataset.plot || chart.id,"
+            " chart.querySelectorAll('.trace path, .point, .hm image, .heatmaplayer image').length]))"
+        )
+
+    def fine(self) -> None:
+        """Nothing was asked for but the page and what lies in it; nothing failed; nothing sticks out."""
+        assert [url for url in self.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+        assert len([url for url in self.requests if url.startswith("file:")]) == 1
+        assert self.errors == []
+        width = self.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert width[0] <= width[1]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_page(example(), tmp_path_factory.mktemp("page") / "report.html")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_figure_is_drawn_and_nothing_leaves(browser: Any, path: Path, size: str, scheme: str) -> None:
+    opened = Opened(browser, path, size, scheme)
+    drawn = opened.drawn()
+    assert set(drawn) == {
+        *(name for name in example().charts if not name.startswith("curves")),
+        "curves",
+        "attention-map",
+    }
+    assert all(drawn.values()), drawn
+    text, back = opened.page.evaluate(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
+    brightness = [sum(map(int, colour[4:-1].split(","))) for colour in (text, back)]
+    assert (brightness[0] > brightness[1]) == (scheme == "dark")
+    opened.fine()
+
+
+def test_the_explorer_answers(browser: Any, path: Path) -> None:
+    opened = Opened(browser, path, "laptop", "light")
+    page = opened.page
+
+    def note() -> str:
+        return page.locator("#explorer-note").inner_text()
+
+    def options(part: str) -> list[str]:
+        return page.locator(f"#{part} option").all_inner_texts()
+
+    assert options("kind") == ["Cross-attention"]
+    assert options("head") == ["1"]
+    # The last head of the example attends to its own place.
+    page.select_option("#architecture", "transformer")
+    assert options("kind") == ["Cross-attention", "Encoder self-attention", "Decoder self-attention"]
+    assert options("layer") == ["mean of all", "1", "2"]
+    page.select_option("#kind", "decoder_self")
+    page.select_option("#layer", index=2)
+    page.select_option("#head", index=4)
+    for row, (token, attended) in enumerate([("Le", "⟨start⟩"), ("ch", "Le"), ("at", "ch"), ("⟨end⟩", "at")]):
+        page.locator("#rows button").nth(row).click()
+        assert note() == f"“{token}” attends most to “{attended}” (100%)."
+    page.locator("#rows button").nth(1).hover()
+    assert note().startswith("“ch” attends most to “Le”")
+    assert page.locator("#columns .token").nth(1).get_attribute("style") == "background: rgba(var(--attended), 0.75);"
+    page.select_option("#sentence", "1")
+    assert page.locator("#rows button").count() == 14
+    page.locator("#attention-map").scroll_into_view_if_needed()
+    box = page.locator("#attention-map .nsewdrag").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 4.5 / 14, box["y"] + box["height"] * 4.5 / 14, steps=4)
+    page.wait_for_selector("#attention-map .hoverlayer .hovertext")
+    assert "word4 → word3" not in note()
+    assert note() == "“word4” attends most to “word3” (100%)."
+    opened.fine()
+
+
+def test_selections_switch_figures_and_pairs(browser: Any, path: Path) -> None:
+    opened = Opened(browser, path, "phone", "light")
+    page = opened.page
+    axis = page.locator("#curves .xtitle")
+    assert axis.text_content() == "Updates"
+    page.select_option("[data-switches=curves]", "curves-valid-bleu-training-seconds")
+    page.wait_for_function("document.querySelector('#curves .xtitle').textContent === 'Training time (minutes)'")
+    assert page.locator("[data-duel='0']").is_visible()
+    page.select_option("[data-shows=duel]", "1")
+    assert not page.locator("[data-duel='0']").is_visible()
+    assert page.locator("[data-duel='1'] mark").all_inner_texts() == ["mange", "chat."]
+    assert page.locator("[data-duel='1'] .source").inner_text() == "The cat <b>sleeps</b> & the dog “barks”."
+    opened.fine()
+
+
+def test_a_report_with_little_to_say(browser: Any, tmp_path: Path) -> None:
+    """One architecture without attention: sections say what is not there."""
+    whole = example()
+    chart = whole.charts["ranking"]
+    report: Report = replace(
+        whole, charts={"ranking": chart}, tables={"scores": whole.tables["scores"]}, attention={}, duels=[], notice=""
+    )
+    opened = Opened(browser, write_page(report, tmp_path / "report.html"), "phone", "dark")
+    page = opened.page
+    text = page.locator("main").inner_text()
+    for expected in (
+        "nothing to compare it with", "No architecture of this run has attention", "no pairs to measure agreement",
+        "Step times were not measured", "TensorFlow backend only", "a recurrence knows the order by itself",
+    ):  # fmt: skip
+        assert expected in text
+    opened.fine()

@@ -1,0 +1,90 @@
+"""What the report says of the architectures follows from the figures, whichever way they point."""
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nmt_keras.analysis.agreement import Accuracy, Agreement
+from nmt_keras.analysis.throughput import StepTime
+from nmt_keras.claims import accuracy_lost, carried, claims, growth
+from nmt_keras.comparison import bleu_by_length
+from nmt_keras.metrics.bootstrap import sentence_counts
+
+REFERENCES = [f"the cat number {n} sat on the mat and saw a dog with {n % 7} cats" for n in range(240)]
+SOURCES = ["a b c"] * 120 + ["a b c d e f g h"] * 120
+
+
+def training(
+    near: float = 0.9, far: float = 0.9, times: tuple[float, float] | None = (10.0, 10.0), norms: Any = None
+) -> Any:
+    """A model with agreement accuracies, times of steps with short and long sentences, and gradient norms."""
+    rows = {
+        bucket: Accuracy(200, round(200 * share), share, 0, 1)
+        for bucket, share in {(1, 5): near, (31, 40): far}.items()
+    }
+    steps = [StepTime(8, 16, times[0], 1.0), StepTime(64, 2, times[1], 1.0)] if times else []
+    return SimpleNamespace(
+        agreement=Agreement(rows[1, 5], rows), measurements=SimpleNamespace(step_times=steps, gradient_norms=norms)
+    )
+
+
+def wrong(short: int, long: int) -> Any:
+    """Counts of translations of which so many short and so many long ones are wrong."""
+    bad = {*range(short), *range(120, 120 + long)}
+    return [sentence_counts(["nothing of the kind" if n in bad else r for n, r in enumerate(REFERENCES)], REFERENCES)]
+
+
+def test_figures_that_bear_the_story_out() -> None:
+    grouped = {
+        "rnn": [training(far=0.6, times=(10.0, 50.0))],
+        "lstm": [training(far=0.7, times=(12.0, 60.0))],
+        "rnn-attention": [training(times=(20.0, 80.0))],
+        "transformer": [training(times=(10.0, 13.0))],
+    }
+    counts = {"rnn": wrong(10, 90), "lstm": wrong(10, 50), "rnn-attention": wrong(10, 15), "transformer": wrong(5, 5)}
+    buckets = bleu_by_length(SOURCES, counts)
+    assert [(bucket.words, bucket.sentences) for bucket in buckets] == [("1-3", 120), ("4-8", 120)]
+    found = claims(grouped, buckets)
+    assert [claim.supported for claim in found] == [True] * 5
+    assert found[4].evidence[0].startswith("rnn: a step with sentences of 64 tokens takes 5.00 times as long as with 8")
+    assert any("on 4-8 words lstm has" in line for line in found[2].evidence)
+
+
+def test_figures_that_do_not() -> None:
+    grouped = {
+        "rnn": [training(near=0.8, far=0.85, times=(10.0, 11.0))],
+        "lstm": [training(times=(10.0, 11.0))],
+        "rnn-attention": [training()],
+        "transformer": [training(times=(10.0, 13.0))],
+    }
+    counts = {name: wrong(20, 20 + place) for place, name in enumerate(grouped)}  # a difference of chance
+    assert [claim.supported for claim in claims(grouped, bleu_by_length(SOURCES, counts))] == [False] * 5
+
+
+def test_without_figures_nothing_is_claimed() -> None:
+    lone = training(times=None)
+    lone.agreement = None
+    found = claims(
+        {"rnn": [lone]}, bleu_by_length(SOURCES[:50], {"rnn": [wrong(5, 5)[0]._replace(counts=np.ones((50, 10), int))]})
+    )
+    assert [(claim.supported, bool(claim.lacking)) for claim in found] == [(None, True)] * 5
+
+
+def test_the_loss_of_accuracy_has_the_interval_of_two_shares() -> None:
+    loss = accuracy_lost([training(near=0.9, far=0.7), training(near=0.8, far=0.5)])
+    assert loss is not None
+    margin = 1.96 * math.sqrt((0.85 * 0.15 + 0.6 * 0.4) / 200)
+    assert loss == pytest.approx((25, 25 - 100 * margin, 25 + 100 * margin))
+
+
+def test_growth_and_carried_gradients_are_ratios_of_the_ends() -> None:
+    norms = {
+        "before training": {"layer 0": [1.0, 5.0], "layer 1": [4.0, 2.0, 1.0]},
+        "after training": {"top": [2.0, 6.0]},
+    }
+    model = training(times=(4.0, 6.0), norms=norms)
+    assert growth(model) == 1.5
+    assert carried(model) == {"before training": 0.25, "after training": 3.0}
