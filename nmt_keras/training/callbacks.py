@@ -84,7 +84,7 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from a checkpoint."""
-        vars(self).update(state)
+        self.__dict__.update(state)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self.epoch = epoch
