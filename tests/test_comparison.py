@@ -1,5 +1,7 @@
 """`nmt-keras compare` on a corpus of the user's own: interrupted by a failure, gone on with, and done."""
 
+import html
+import shlex
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +45,8 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
     assert main(command) == 0
     assert len(evaluated) == 5  # only what failed was done again
     out = capsys.readouterr().out
+    measured = {path: path.stat().st_mtime_ns for path in Path("comparison").glob("*/measurements.json")}
+    assert len(measured) == 4
     assert main(command) == 0
     assert len(evaluated) == 5
     assert capsys.readouterr().out == out
@@ -50,6 +54,8 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
     parents = [run.info.run_id for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert len(parents) == 1
     assert sorted(run.info.status for run in runs if run.info.run_id not in parents) == ["FAILED"] + ["FINISHED"] * 4
+    assert {path: path.stat().st_mtime_ns for path in measured} == measured
+    check_report(out.splitlines()[-1], shlex.join(["nmt-keras", *command]))
 
     references = load_corpus(str(digit_files), "eng", "fra").split("test").targets
     for architecture in ("gru", "transformer"):
@@ -63,6 +69,28 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
         assert cells[2].strip() == f"{statistics.fmean(scores):.2f} ± {statistics.stdev(scores):.2f}"
     (difference,) = [line for line in out.splitlines() if line.startswith("| gru - transformer ")]
     assert difference.split("|")[-2].strip() in {"different", "no difference"}
+
+
+def check_report(line: str, command: str) -> None:
+    """The page is where the last line says, tells how to make it again, and is in MLflow with images and tables."""
+    import mlflow
+
+    assert line == "Report: comparison/report.html"
+    page = Path("comparison/report.html").read_text(encoding="utf-8")
+    assert html.escape(command, quote=False) in page
+    assert "Two are called different where both tests" in page
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    parent = max(
+        (run for run in runs if "mlflow.parentRunId" not in run.data.tags), key=lambda run: run.info.start_time
+    )
+    client = mlflow.MlflowClient()
+    top = {artifact.path for artifact in client.list_artifacts(parent.info.run_id)}
+    assert {"report.html", "images", "tables"} <= top
+    tables = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "tables")}
+    assert tables == {"tables/scores.json", "tables/pairs-test.json"}
+    images = [artifact.path for artifact in client.list_artifacts(parent.info.run_id, "images")]
+    for name in ("ranking", "length", "step-time", "gradients", "positions"):
+        assert any(image.startswith(f"images/{name}") for image in images)
 
 
 @pytest.mark.parametrize("seeds", ["", "1,x", "1;2"])

@@ -54,6 +54,7 @@ def test_each_architecture_is_a_child_of_one_run(work: Path, monkeypatch: pytest
                 "valid",
                 "test",
             }
+    assert "What each word attends to" in (work / "run1" / "report.html").read_text(encoding="utf-8")
     assert (work / "run1" / "figures" / "training.png").read_bytes().startswith(b"\x89PNG")
 
 
