@@ -58,7 +58,9 @@ def saved_model(tmp_path_factory) -> Path:
             suffixes = tf.strings.as_string(beam_size) + self.mark + tf.strings.as_string(ranks)
             lower = tensorflow_text.case_fold_utf8(source)
             return {
-                "translation": tf.map_fn(lambda text: tf.strings.join([text, self.mark, suffixes]), lower),
+                "translation": tf.strings.join(
+                    [tf.repeat(lower[:, None], n_best, 1), tf.repeat(suffixes[None], tf.size(source), 0)], "|"
+                ),
                 "score": tf.zeros((tf.size(source), 1)) - tf.cast(ranks, tf.float32),
             }
 
