@@ -203,6 +203,15 @@ def _add_comparison(parser: ArgumentParser) -> None:
     )
 
 
+def _add_jobs(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--jobs",
+        type=int | None,
+        default=None,
+        help="trainings at once, each on its share of the CPUs (default: 2 without a GPU or a time limit, else 1)",
+    )
+
+
 def _add_time_limit(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--max-minutes",
@@ -353,7 +362,7 @@ def _add_phrasebook(parser: ArgumentParser) -> None:
 _COMMANDS = {
     "main": Command(
         run_main,
-        (_add_corpus, _add_seed, _add_time_limit, _add_training),
+        (_add_corpus, _add_seed, _add_jobs, _add_time_limit, _add_training),
         "train two architectures, register and serve the better one",
         preset="quick",
         architectures="rnn,transformer",
@@ -367,7 +376,7 @@ _COMMANDS = {
     ),
     "compare": Command(
         run_compare,
-        (_add_corpus, _add_comparison, _add_training),
+        (_add_corpus, _add_comparison, _add_jobs, _add_training),
         "train architectures with several seeds and tell whether they differ",
         preset="quick",
         architectures="rnn,lstm,gru,rnn-attention,lstm-attention,gru-attention,transformer",

@@ -1,6 +1,7 @@
 """What each command does with its options: load, call, print. Figures go to stdout, all else to stderr."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -154,7 +155,24 @@ def _experiment(
     ]
     if budget := options.get("budget"):
         trainings = [settings.within(budget) for settings in trainings]
-    return corpus, run_experiment(corpus, trainings, directory, test_splits, effort)
+    jobs = _jobs(options, limited_time=any(settings.max_minutes for settings in trainings))
+    return corpus, run_experiment(corpus, trainings, directory, test_splits, effort, jobs)
+
+
+def _jobs(options: Namespace, limited_time: bool) -> int:
+    """Trainings at once."""
+    from nmt_keras.training.xla import has_gpu
+
+    if options.jobs is not None and options.jobs < 1:
+        raise ConfigError(f"--jobs must be at least 1. Received: --jobs {options.jobs}.")
+    if limited_time and (options.jobs or 1) > 1:
+        raise ConfigError(
+            f"--jobs must be 1 where trainings are limited in time, of which each must have the whole machine. "
+            f"Received: --jobs {options.jobs}. Give a budget in tokens or epochs, or no --jobs."
+        )
+    # One training keeps few processors busy; accelerators are not shared.
+    on_processors = os.environ["KERAS_BACKEND"] == "tensorflow" and not has_gpu() and options.devices == "1"
+    return options.jobs or (2 if on_processors and not limited_time else 1)
 
 
 def _failed(outcome: "Outcome") -> int:

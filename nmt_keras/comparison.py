@@ -127,5 +127,6 @@ def _row(architecture: str, trained: Sequence[TrainedModel]) -> Row:
         first.summary.parameters,
         first.summary.parameters_outside_embeddings,
         [model.summary.tokens_per_second for model in trained],
+        first.summary.processors,
         [model.evaluations["test"].sentences_per_second for model in trained],
     )

@@ -175,8 +175,8 @@ def _scores(
         f"Rare words: share of the {wanted:,} words of the references that training has ten times or less. "
         f"Repeated: bigrams that their sentence already had (references: {100 * repetition(test.targets):.1f}%). "
         f"Minutes: of updates, to the first validation BLEU of {goal:.1f}, which every training reached. Tokens/s: "
-        "target tokens in training. ms a sentence: median latency, one sentence at a time. Signatures: "
-        + "; ".join(score.signature for score in signatures)
+        f"target tokens in training, on {first.summary.processors} CPU. ms a sentence: median latency, one sentence at "
+        "a time. Signatures: " + "; ".join(score.signature for score in signatures)
     )
     return Table("scores", "Scores, costs and speeds", columns, rows), {"scores": note}
 

@@ -3,8 +3,8 @@
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from nmt_keras.evaluation import Evaluation, evaluate
 from nmt_keras.files import read_json, write_json
 from nmt_keras.measurements import Effort, Measurements, kept_measurements, measured
 from nmt_keras.models.directory import load_model
+from nmt_keras.processes import call_at_once
 from nmt_keras.report.figures import bleu_by_length, training_curves
 from nmt_keras.serving import standalone
 from nmt_keras.serving.model_card import Provenance, Score, training_facts
@@ -82,16 +83,19 @@ class Outcome:
     directory: Path
 
 
-def tracked_training(
-    corpus: Corpus, settings: TrainingSettings, directory: Path, parent: Run | None = None
-) -> TrainingSummary:
+def tracked_training(corpus: Corpus, settings: TrainingSettings, directory: Path) -> TrainingSummary:
     """Trains one model under an MLflow run of its own."""
-    with _run(corpus, settings.architecture, parent) as run:
+    with start_run(settings.architecture, _experiment(corpus), None, {"corpus": corpus.name}) as run:
         return _train(corpus, settings, directory, run)
 
 
 def run_experiment(
-    corpus: Corpus, trainings: Sequence[TrainingSettings], directory: Path, test_splits: Sequence[str], effort: Effort
+    corpus: Corpus,
+    trainings: Sequence[TrainingSettings],
+    directory: Path,
+    test_splits: Sequence[str],
+    effort: Effort,
+    jobs: int = 1,
 ) -> Outcome:
     """Trains each architecture, evaluates all, and registers the one that validates best.
 
@@ -104,21 +108,26 @@ def run_experiment(
         directory: for the models, the exports, the results and the figures.
         test_splits: what to evaluate on, "test" among them; those that the corpus lacks are passed over.
         effort: how closely to look into the models of the first seed.
+        jobs: trainings at once, each in a process of its own on its share of the processors; what is measured of the
+            trained models is measured of one at a time.
 
     Raises:
         UserError: a mistake in the settings, or every training failed.
     """
     seeds = {settings.seed for settings in trainings}
+    named = {
+        settings.architecture + (f"-seed{settings.seed}" if len(seeds) > 1 else ""): settings for settings in trainings
+    }
     test_splits = [split for split in test_splits if split in corpus.splits]
     models: dict[str, TrainedModel] = {}
     failures: dict[str, str] = {}
-    earlier = read_json(directory / _RUN)["run_id"] if (directory / _RUN).exists() else None
-    with _run(corpus, "experiment", None, earlier) as parent:
-        write_json(directory / _RUN, {"run_id": parent.run_id})
+    with _kept_run(corpus, "experiment", directory, None) as parent:
         for split in corpus.splits:
             _log_dataset(parent, corpus, split)
-        for settings in trainings:
-            name = settings.architecture + (f"-seed{settings.seed}" if len(seeds) > 1 else "")
+        if jobs > 1:
+            begun = {name: (corpus, settings, directory / name, name, parent) for name, settings in named.items()}
+            call_at_once(_train_apart, begun, jobs)
+        for name, settings in named.items():
             try:
                 closely = effort if settings.seed == trainings[0].seed else None
                 models[name] = _trained_model(corpus, settings, directory / name, name, parent, test_splits, closely)
@@ -132,7 +141,7 @@ def run_experiment(
             raise UserError("Every training failed:\n" + "\n".join(f"{name}: {why}" for name, why in failures.items()))
         _draw(models, directory / "figures", parent)
         best = max(models, key=lambda name: models[name].summary.valid_bleu)
-        registered_name = f"nmt-{corpus.source_language}-{corpus.target_language}"
+        registered_name = _experiment(corpus)
         tags = {"architecture": models[best].settings.architecture, "corpus": corpus.name}
         version = register(models[best].model_uri, registered_name, tags)
         aliases = promote_candidate(registered_name, version)
@@ -150,9 +159,25 @@ def translate_standalone(saved_model: Path, sentences: Sequence[str]) -> list[st
     return program.stdout.decode().removesuffix("\n").split("\n")  # a carriage return is part of a sentence
 
 
-def _run(corpus: Corpus, name: str, parent: Run | None, earlier: str | None = None) -> AbstractContextManager[Run]:
-    experiment = f"nmt-{corpus.source_language}-{corpus.target_language}"
-    return start_run(name, experiment, parent, {"corpus": corpus.name}, earlier)
+def _experiment(corpus: Corpus) -> str:
+    return f"nmt-{corpus.source_language}-{corpus.target_language}"
+
+
+@contextmanager
+def _kept_run(corpus: Corpus, name: str, directory: Path, parent: Run | None) -> Iterator[Run]:
+    """The MLflow run of a directory, which goes on where an earlier call left it."""
+    kept = directory / _RUN
+    earlier = read_json(kept)["run_id"] if kept.exists() else None
+    with start_run(name, _experiment(corpus), parent, {"corpus": corpus.name}, earlier) as run:
+        write_json(kept, {"run_id": run.run_id})
+        yield run
+
+
+def _train_apart(corpus: Corpus, settings: TrainingSettings, directory: Path, name: str, parent: Run) -> None:
+    """Trains in a process of its own; what was trained earlier is left as it is."""
+    if not (directory / _RESULT).exists():
+        with _kept_run(corpus, name, directory, parent) as run:
+            _train(corpus, settings, directory / "model", run)
 
 
 def _train(
@@ -195,7 +220,7 @@ def _trained_model(
     if (directory / _RESULT).exists():
         summary = train(corpus, settings, directory / "model", parent.log_metrics)  # refuses other settings
         return _restored(corpus, settings, summary, directory, effort)
-    with _run(corpus, name, parent) as run:
+    with _kept_run(corpus, name, directory, parent) as run:
         return _train_and_evaluate(corpus, settings, directory, run, test_splits, effort)
 
 

@@ -19,6 +19,7 @@ ORDER = [
     "allocator",
     "config",
     "progress",
+    "processes",
     "text",
     "layers",
     "models",

@@ -155,4 +155,7 @@ class TrainingBatches:
         dataset = tf.data.Dataset.from_generator(lambda: self.epoch(self.next_epoch), output_signature=signature)
         # Without a known size, Keras would find the end of an epoch by a step that fails half-way.
         counted = dataset.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch))
-        return counted.prefetch(tf.data.AUTOTUNE)
+        # tf.data's tuner sleeps for up to a minute, and an iterator waits for it when its epoch is over.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return counted.prefetch(8).with_options(options)

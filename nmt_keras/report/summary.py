@@ -25,6 +25,7 @@ class Row(NamedTuple):
         parameters: trainable weights.
         parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
         tokens_per_second: target tokens, in training.
+        processors: that each training had to itself.
         sentences_per_second: in translation.
     """
 
@@ -36,6 +37,7 @@ class Row(NamedTuple):
     parameters: int
     parameters_outside_embeddings: int
     tokens_per_second: Sequence[float]
+    processors: int
     sentences_per_second: Sequence[float]
 
 
@@ -46,7 +48,7 @@ def print_scores(rows: Sequence[Row], title: str) -> None:
         "chrF test",
         "parameters",
         "outside embeddings",
-        "target tokens/s, training",
+        f"target tokens/s, training on {rows[0].processors} CPU",
         "sentences/s, translation",
     ]
     _print(

@@ -56,6 +56,10 @@ class Run:
         self._metrics: list[Any] = []
         self._flushed = time.monotonic()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process, which has a client of its own."""
+        return Run, (self.run_id, self.experiment_id, self.experiment)
+
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Log settings; nested mappings are flattened to dotted names.
 

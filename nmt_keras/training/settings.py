@@ -86,6 +86,7 @@ class TrainingSummary:
         parameters: trainable weights.
         parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
         tokens_per_second: real target tokens trained on per second, compilation and validation excluded.
+        processors: that the training shared with no other one of its experiment.
         valid_bleu: of the kept weights, greedy search.
         valid_loss: of the kept weights, nats per token.
         dropped: training pairs left out, by reason.
@@ -100,6 +101,7 @@ class TrainingSummary:
     parameters: int
     parameters_outside_embeddings: int
     tokens_per_second: float
+    processors: int
     valid_bleu: float
     valid_loss: float
     dropped: Mapping[str, int]

@@ -30,6 +30,7 @@ from nmt_keras.models.directory import (
     save_weights,
 )
 from nmt_keras.models.factory import build_model
+from nmt_keras.processes import processors
 from nmt_keras.text.tokenizer import Tokenizer, train_vocabulary
 from nmt_keras.training.callbacks import (
     Checkpoint,
@@ -276,6 +277,7 @@ def _summary(
         parameters=model.count_params(),
         parameters_outside_embeddings=model.count_params_outside_embeddings(),
         tokens_per_second=progress.tokens_per_second,
+        processors=len(processors()),
         valid_bleu=best["valid_bleu"],
         valid_loss=best["valid_loss"],
         dropped=dropped,

@@ -32,12 +32,13 @@ def choose_xla(model: TranslationModel, config: TrainingConfig, num_devices: int
         return XlaChoice(False, "training.jit_compile is false")
     if num_devices > 1:
         return XlaChoice(False, "it fails under MirroredStrategy (a variable on another device)")
-    if model.has_cudnn_kernels and _has_gpu():
+    if model.has_cudnn_kernels and has_gpu():
         return XlaChoice(False, "it would rule cuDNN's kernels out")
     return XlaChoice(True, "it fuses operations, and runs loops over time with less overhead")
 
 
-def _has_gpu() -> bool:
+def has_gpu() -> bool:
+    """Whether TensorFlow sees a GPU."""
     import tensorflow as tf
 
     return bool(tf.config.list_physical_devices("GPU"))
