@@ -43,7 +43,10 @@ class Rules:
             "--max-milliseconds must be above 0": (limit, limit is None or limit > 0),
             "--export-sentences must be at least 1": (self.export_sentences, self.export_sentences >= 1),
         }
-        if faults := [f"{rule}. Received: {rule.split()[0]} {value}." for rule, (value, is_kept) in kept.items() if not is_kept]:
+        faults = [
+            f"{rule}. Received: {rule.split()[0]} {value}." for rule, (value, is_kept) in kept.items() if not is_kept
+        ]
+        if faults:
             raise ConfigError("\n".join(faults))
 
 
