@@ -154,7 +154,7 @@ def test_a_report_with_little_to_say(browser: Any, tmp_path: Path) -> None:
     text = page.locator("main").inner_text()
     for expected in (
         "nothing to compare it with", "No architecture of this run has attention", "no pairs to measure agreement",
-        "Step times were not measured", "TensorFlow backend only", "a recurrence knows the order by itself",
+        "Step times were not measured", "TensorFlow backend only", "adds sinusoidal encodings",
     ):  # fmt: skip
         assert expected in text
     opened.fine()
