@@ -193,7 +193,7 @@ def _add_seed(parser: ArgumentParser) -> None:
 
 
 def _add_comparison(parser: ArgumentParser) -> None:
-    parser.add_argument("--quick", action="store_true", help=f"minutes: {' '.join(QUICK)}")
+    parser.add_argument("--quick", action="store_true", help=f"short for {' '.join(QUICK)}")
     parser.add_argument("--seeds", type=str, default="1,2,3", help="each architecture is trained with each of them")
     parser.add_argument(
         "--budget",

@@ -128,7 +128,7 @@ def _curves(grouped: Grouped, colours: Mapping[str, int]) -> Iterator[Chart]:
                     variant=f"seed {model.settings.seed}" if seeds > 1 else "",
                 )
                 for name, model in models
-                for kept in [[row for row in getattr(model.summary, rows) if against in row][:: _stride(model, rows)]]
+                for kept in [getattr(model.summary, rows)[:: _stride(model, rows)]]
                 if kept
             ]
             if series:

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from itertools import chain, combinations
@@ -23,6 +22,7 @@ from nmt_keras.metrics.significance import PairedComparison
 from nmt_keras.report.chart import HeatMap, Table
 from nmt_keras.report.figures import chart_image, heat_map_image
 from nmt_keras.report.page import Duel, Report, Translated, write_page
+from nmt_keras.report.summary import mean_of_seeds
 from nmt_keras.tracking.git import git_tags
 
 _EXAMPLES = 4  # wins, and as many losses, of each two systems
@@ -147,18 +147,18 @@ def _scores(
         rows.append(
             [
                 name,
-                _mean([model.evaluations["test"].bleu.score for model in trained], ".2f"),
+                mean_of_seeds([model.evaluations["test"].bleu.score for model in trained], ".2f"),
                 f"{tests[name].low:.1f} to {tests[name].high:.1f}",
                 _difference(pairs, ranked[0], name),
-                _mean([model.evaluations["test"].chrf.score for model in trained], ".2f"),
-                _mean([model.measurements.ter.score for model in trained], ".2f"),
-                _mean([model.measurements.perplexity["test"] for model in trained], ".2f"),
-                _mean([100 * recall.share for recall in recalls if recall.share is not None], ".1f"),
-                _mean([100 * repetition(of_seed) for of_seed in hypotheses], ".1f"),
-                _mean([_length_ratio(of_seed, test.targets) for of_seed in hypotheses], ".3f"),
-                _mean([seconds / 60 for seconds in times if seconds is not None], ".1f"),
-                _mean([model.summary.tokens_per_second for model in trained], ",.0f"),
-                _mean([model.measurements.latency for model in trained], ".0f"),
+                mean_of_seeds([model.evaluations["test"].chrf.score for model in trained], ".2f"),
+                mean_of_seeds([model.measurements.ter.score for model in trained], ".2f"),
+                mean_of_seeds([model.measurements.perplexity["test"] for model in trained], ".2f"),
+                mean_of_seeds([100 * recall.share for recall in recalls if recall.share is not None], ".1f"),
+                mean_of_seeds([100 * repetition(of_seed) for of_seed in hypotheses], ".1f"),
+                mean_of_seeds([_length_ratio(of_seed, test.targets) for of_seed in hypotheses], ".3f"),
+                mean_of_seeds([seconds / 60 for seconds in times if seconds is not None], ".1f"),
+                mean_of_seeds([model.summary.tokens_per_second for model in trained], ",.0f"),
+                mean_of_seeds([model.measurements.latency for model in trained], ".0f"),
                 f"{trained[0].summary.parameters:,}",
             ]
         )
@@ -181,13 +181,6 @@ def _scores(
     return Table("scores", "Scores, costs and speeds", columns, rows), {"scores": note}
 
 
-def _mean(figures: Sequence[float], form: str) -> str:
-    if not figures:
-        return "–"
-    mean = format(statistics.fmean(figures), form)
-    return f"{mean} ± {format(statistics.stdev(figures), form)}" if len(figures) > 1 else mean
-
-
 def _difference(pairs: Sequence[PairedComparison], best: str, name: str) -> str:
     for pair in pairs:
         if {pair.system, pair.other} == {best, name}:
@@ -197,7 +190,7 @@ def _difference(pairs: Sequence[PairedComparison], best: str, name: str) -> str:
 
 
 def _seconds_to(model: TrainedModel, goal: float) -> float | None:
-    reached = [row for row in model.summary.history if row["valid_bleu"] >= goal and "training_seconds" in row]
+    reached = [row for row in model.summary.history if row["valid_bleu"] >= goal]
     return reached[0]["training_seconds"] if reached else None
 
 

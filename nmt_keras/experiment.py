@@ -25,7 +25,7 @@ from nmt_keras.serving import standalone
 from nmt_keras.serving.model_card import Provenance, Score, training_facts
 from nmt_keras.serving.savedmodel import export_savedmodel
 from nmt_keras.tracking.promotion import promote_candidate
-from nmt_keras.tracking.registry import register
+from nmt_keras.tracking.registry import name_for, register
 from nmt_keras.tracking.runs import Run, start_run
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
 from nmt_keras.training.trainer import HELD_OUT_SENTENCES, train
@@ -160,7 +160,7 @@ def translate_standalone(saved_model: Path, sentences: Sequence[str]) -> list[st
 
 
 def _experiment(corpus: Corpus) -> str:
-    return f"nmt-{corpus.source_language}-{corpus.target_language}"
+    return name_for(corpus.source_language, corpus.target_language)
 
 
 @contextmanager

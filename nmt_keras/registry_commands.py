@@ -23,13 +23,13 @@ def run_register(options: Namespace) -> None:
     from nmt_keras.serving.model_card import Provenance, training_facts
     from nmt_keras.serving.savedmodel import export_savedmodel
     from nmt_keras.tracking.promotion import promote_candidate
-    from nmt_keras.tracking.registry import register, resolve
+    from nmt_keras.tracking.registry import name_for, register, resolve
     from nmt_keras.tracking.runs import start_run
 
     directory = resolve(options.model)
     loaded = load_model(directory)
     description = loaded.description
-    name = options.name or f"nmt-{description.source_language}-{description.target_language}"
+    name = options.name or name_for(description.source_language, description.target_language)
     tags = {"architecture": description.architecture}
     with start_run("register", name) as run, TemporaryDirectory() as temporary:
         provenance = Provenance(training_facts(directory))

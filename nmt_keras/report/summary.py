@@ -56,8 +56,8 @@ def print_scores(rows: Sequence[Row], title: str) -> None:
         headings,
         {
             row.architecture: [
-                *(_mean(row.bleu[split], ".2f") for split in splits),
-                _mean(row.chrf, ".2f"),
+                *(mean_of_seeds(row.bleu[split], ".2f") for split in splits),
+                mean_of_seeds(row.chrf, ".2f"),
                 f"{row.parameters:,}",
                 f"{row.parameters_outside_embeddings:,}",
                 f"{statistics.fmean(row.tokens_per_second):,.0f}",
@@ -74,13 +74,13 @@ def print_by_length(rows: Sequence[Row]) -> None:
     _print(
         "BLEU on test by words of the source",
         lengths,
-        {row.architecture: [_mean(row.bleu_by_length[bucket], ".1f") for bucket in lengths] for row in rows},
+        {row.architecture: [mean_of_seeds(row.bleu_by_length[bucket], ".1f") for bucket in lengths] for row in rows},
     )
     if distances := list(rows[0].agreement):
         _print(
             "Right form more probable than a wrong one, by words between subject and verb (chance: 50%)",
             distances,
-            {row.architecture: [_mean(row.agreement[bucket], ".1%") for bucket in distances] for row in rows},
+            {row.architecture: [mean_of_seeds(row.agreement[bucket], ".1%") for bucket in distances] for row in rows},
         )
 
 
@@ -136,8 +136,10 @@ def print_listed(expected: Mapping[str, str], received: Sequence[str]) -> None:
     print(f"{exact} of {len(expected)} exact")
 
 
-def _mean(figures: Sequence[float], form: str) -> str:
-    """The mean over the seeds, with the standard deviation where there are several."""
+def mean_of_seeds(figures: Sequence[float], form: str) -> str:
+    """The mean over the seeds, with the standard deviation where there are several, or a dash where there is none."""
+    if not figures:
+        return "–"
     mean = format(statistics.fmean(figures), form)
     return f"{mean} ± {format(statistics.stdev(figures), form)}" if len(figures) > 1 else mean
 

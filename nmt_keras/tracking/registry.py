@@ -16,6 +16,11 @@ from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors, require
 FORMS = "a directory, models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/RUN_ID/MODEL_NAME"
 
 
+def name_for(source_language: str, target_language: str) -> str:
+    """What models of a language pair are registered as, and their experiment is called, unless told otherwise."""
+    return f"nmt-{source_language}-{target_language}"
+
+
 def register(model_uri: str, name: str, tags: Mapping[str, str] | None = None) -> int:
     """Add a logged model to the registry as the next version of a name.
 

@@ -106,4 +106,4 @@ class TrainingSummary:
     valid_loss: float
     dropped: Mapping[str, int]
     history: list[dict[str, float]]
-    losses: list[dict[str, float]] = field(default_factory=list)
+    losses: list[dict[str, float]]
