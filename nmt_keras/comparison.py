@@ -1,5 +1,6 @@
 """What the trainings of an experiment say about their architectures, over all seeds."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from nmt_keras.experiment import TrainedModel
 from nmt_keras.metrics.bootstrap import Interval, SentenceCounts, mean_bleu, sentence_counts
 from nmt_keras.metrics.by_length import length_buckets, quantile_edges
 from nmt_keras.metrics.significance import PairedComparison, compare_systems
+from nmt_keras.processes import processors
 from nmt_keras.report.summary import Row
 
 
@@ -25,6 +27,16 @@ def by_architecture(models: Mapping[str, TrainedModel]) -> dict[str, list[Traine
 def rows(models: Mapping[str, TrainedModel]) -> list[Row]:
     """A line for each architecture."""
     return [_row(architecture, trained) for architecture, trained in by_architecture(models).items()]
+
+
+def training_speed(trained: Sequence[TrainedModel]) -> tuple[float, int]:
+    """Target tokens per second in the trainings of an architecture, and the processors they had.
+
+    With all processors where that was measured afterwards, else as they were trained.
+    """
+    if alone := [model.measurements.training_speed for model in trained if model.measurements.training_speed]:
+        return statistics.fmean(alone), len(processors())
+    return statistics.fmean(model.summary.tokens_per_second for model in trained), trained[0].summary.processors
 
 
 def compare_architectures(models: Mapping[str, TrainedModel], corpus: Corpus, split: str) -> list[PairedComparison]:
@@ -126,7 +138,7 @@ def _row(architecture: str, trained: Sequence[TrainedModel]) -> Row:
         },
         first.summary.parameters,
         first.summary.parameters_outside_embeddings,
-        [model.summary.tokens_per_second for model in trained],
-        first.summary.processors,
+        *training_speed(trained),
+        max(model.summary.peak_memory for model in trained),
         [model.evaluations["test"].sentences_per_second for model in trained],
     )

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from nmt_keras.claims import claims
-from nmt_keras.comparison import bleu_by_length, by_architecture, counts_by_architecture
+from nmt_keras.comparison import bleu_by_length, by_architecture, counts_by_architecture, training_speed
 from nmt_keras.comparison_charts import chart_notes, charts
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.experiment import Outcome, TrainedModel
@@ -157,14 +157,15 @@ def _scores(
                 mean_of_seeds([100 * repetition(of_seed) for of_seed in hypotheses], ".1f"),
                 mean_of_seeds([_length_ratio(of_seed, test.targets) for of_seed in hypotheses], ".3f"),
                 mean_of_seeds([seconds / 60 for seconds in times if seconds is not None], ".1f"),
-                mean_of_seeds([model.summary.tokens_per_second for model in trained], ",.0f"),
+                f"{training_speed(trained)[0]:,.0f}",
+                f"{max(model.summary.peak_memory for model in trained) / 1e9:.1f}",
                 mean_of_seeds([model.measurements.latency for model in trained], ".0f"),
                 f"{trained[0].summary.parameters:,}",
             ]
         )
     columns = [
         "architecture", "BLEU", "95% interval", "from the best", "chrF", "TER", "perplexity", "rare words %",
-        "repeated %", "length ratio", f"minutes to BLEU {goal:.1f}", "tokens/s", "ms a sentence", "parameters",
+        "repeated %", "length ratio", f"minutes to BLEU {goal:.1f}", "tokens/s", "GB", "ms a sentence", "parameters",
     ]  # fmt: skip
     first = grouped[ranked[0]][0]
     signatures = [first.evaluations["test"].bleu, first.evaluations["test"].chrf, first.measurements.ter]
@@ -175,8 +176,9 @@ def _scores(
         f"Rare words: share of the {wanted:,} words of the references that training has ten times or less. "
         f"Repeated: bigrams that their sentence already had (references: {100 * repetition(test.targets):.1f}%). "
         f"Minutes: of updates, to the first validation BLEU of {goal:.1f}, which every training reached. Tokens/s: "
-        f"target tokens in training, on {first.summary.processors} CPU. ms a sentence: median latency, one sentence at "
-        "a time. Signatures: " + "; ".join(score.signature for score in signatures)
+        f"target tokens in training, on {training_speed(grouped[ranked[0]])[1]} CPU. GB: peak memory of the training's "
+        "process. ms a sentence: median latency, one sentence at a time. Signatures: "
+        + "; ".join(score.signature for score in signatures)
     )
     return Table("scores", "Scores, costs and speeds", columns, rows), {"scores": note}
 

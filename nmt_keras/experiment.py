@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -28,7 +27,7 @@ from nmt_keras.tracking.promotion import promote_candidate
 from nmt_keras.tracking.registry import name_for, register
 from nmt_keras.tracking.runs import Run, start_run
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
-from nmt_keras.training.trainer import HELD_OUT_SENTENCES, train
+from nmt_keras.training.trainer import HELD_OUT_SENTENCES, finished_training, train
 
 _CONTEXTS = {"train": "training", "valid": "validation"}
 _RESULT = "result.json"
@@ -108,7 +107,7 @@ def run_experiment(
         directory: for the models, the exports, the results and the figures.
         test_splits: what to evaluate on, "test" among them; those that the corpus lacks are passed over.
         effort: how closely to look into the models of the first seed.
-        jobs: trainings at once, each in a process of its own on its share of the processors; what is measured of the
+        jobs: trainings at once. Each has a process of its own, on its share of the processors; what is measured of the
             trained models is measured of one at a time.
 
     Raises:
@@ -120,14 +119,18 @@ def run_experiment(
     }
     test_splits = [split for split in test_splits if split in corpus.splits]
     models: dict[str, TrainedModel] = {}
-    failures: dict[str, str] = {}
     with _kept_run(corpus, "experiment", directory, None) as parent:
         for split in corpus.splits:
             _log_dataset(parent, corpus, split)
-        if jobs > 1:
-            begun = {name: (corpus, settings, directory / name, name, parent) for name, settings in named.items()}
-            call_at_once(_train_apart, begun, jobs)
+        unfinished = {
+            name: (corpus, settings, directory / name, name, parent)
+            for name, settings in named.items()
+            if finished_training(corpus, settings, directory / name / "model") is None
+        }
+        failures = call_at_once(_train_apart, unfinished, jobs)
         for name, settings in named.items():
+            if name in failures:
+                continue
             try:
                 closely = effort if settings.seed == trainings[0].seed else None
                 models[name] = _trained_model(corpus, settings, directory / name, name, parent, test_splits, closely)
@@ -174,21 +177,22 @@ def _kept_run(corpus: Corpus, name: str, directory: Path, parent: Run | None) ->
 
 
 def _train_apart(corpus: Corpus, settings: TrainingSettings, directory: Path, name: str, parent: Run) -> None:
-    """Trains in a process of its own; what was trained earlier is left as it is."""
-    if not (directory / _RESULT).exists():
-        with _kept_run(corpus, name, directory, parent) as run:
-            _train(corpus, settings, directory / "model", run)
+    """Trains in a process of its own."""
+    with _kept_run(corpus, name, directory, parent) as run:
+        _train(corpus, settings, directory / "model", run)
 
 
-def _train(
-    corpus: Corpus, settings: TrainingSettings, directory: Path, run: Run, began: float | None = None
-) -> TrainingSummary:
+def _train(corpus: Corpus, settings: TrainingSettings, directory: Path, run: Run) -> TrainingSummary:
     run.log_parameters(asdict(settings) | {"corpus": corpus.name, "output": str(directory)})
     for split in ("train", "valid"):
         _log_dataset(run, corpus, split)
-    summary = train(corpus, settings, directory, run.log_metrics, began)
+    summary = train(corpus, settings, directory, run.log_metrics)
     run.log_metrics(
-        {"training_tokens_per_second": summary.tokens_per_second, "parameters": summary.parameters}
+        {
+            "training_tokens_per_second": summary.tokens_per_second,
+            "training_peak_memory": summary.peak_memory,
+            "parameters": summary.parameters,
+        }
         | {f"dropped_{reason}": count for reason, count in summary.dropped.items()},
         summary.steps,
     )
@@ -216,23 +220,24 @@ def _trained_model(
     test_splits: Sequence[str],
     effort: Effort | None,
 ) -> TrainedModel:
-    """Trains and evaluates, or reads what an earlier call left."""
+    """Evaluates a finished training, or reads what an earlier call left."""
+    summary = finished_training(corpus, settings, directory / "model")
+    assert summary is not None
     if (directory / _RESULT).exists():
-        summary = train(corpus, settings, directory / "model", parent.log_metrics)  # refuses other settings
         return _restored(corpus, settings, summary, directory, effort)
     with _kept_run(corpus, name, directory, parent) as run:
-        return _train_and_evaluate(corpus, settings, directory, run, test_splits, effort)
+        return _evaluated(corpus, settings, summary, directory, run, test_splits, effort)
 
 
-def _train_and_evaluate(
+def _evaluated(
     corpus: Corpus,
     settings: TrainingSettings,
+    summary: TrainingSummary,
     directory: Path,
     run: Run,
     test_splits: Sequence[str],
     effort: Effort | None,
 ) -> TrainedModel:
-    summary = _train(corpus, settings, directory / "model", run, began=time.time())
     loaded = load_model(directory / "model")
     evaluations, datasets = {}, {}
     for split in test_splits:
@@ -256,7 +261,7 @@ def _train_and_evaluate(
     if corpus.agreement:
         agreement = agreement_accuracy(Scorer(loaded.model, loaded.tokenizer), corpus.agreement)
         metrics["agreement_accuracy"] = agreement.total.accuracy
-    measurements = measured(directory, loaded, corpus, evaluations, effort)
+    measurements = measured(directory, loaded, corpus, evaluations, settings, summary, effort)
     metrics |= {"test_ter": measurements.ter.score, "test_latency_milliseconds": measurements.latency}
     metrics |= {f"{split}_perplexity": perplexity for split, perplexity in measurements.perplexity.items()}
     saved_model = export_savedmodel(
@@ -322,7 +327,7 @@ def _restored(
     }
     agreement = values["agreement"] and Agreement.from_json(values["agreement"])
     measurements = kept_measurements(directory, effort) or measured(
-        directory, load_model(directory / "model"), corpus, evaluations, effort
+        directory, load_model(directory / "model"), corpus, evaluations, settings, summary, effort
     )
     saved_model = directory / values["saved_model"]
     return TrainedModel(settings, summary, evaluations, agreement, measurements, saved_model, values["model_uri"])

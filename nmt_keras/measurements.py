@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,9 @@ from nmt_keras.files import read_json, write_json
 from nmt_keras.metrics.bleu import Score, ter
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.models.factory import build_model
+from nmt_keras.processes import processors
+from nmt_keras.training.settings import TrainingSettings, TrainingSummary
+from nmt_keras.training.trainer import training_speed
 
 _FILE = "measurements.json"
 _MIN_GRADIENT_SENTENCES = 8  # that a mean is taken over
@@ -36,6 +39,7 @@ class Effort(NamedTuple):
         step_repeats: measurements of each.
         gradient_sentences: that gradient norms are averaged over, at most.
         attended_sentences: whose attention is kept.
+        training_tokens: that the speed of a training is measured with, where others ran beside it; 0 to leave that out.
     """
 
     timed_sentences: int
@@ -44,10 +48,11 @@ class Effort(NamedTuple):
     step_repeats: int
     gradient_sentences: int
     attended_sentences: int
+    training_tokens: int
 
 
-THOROUGH = Effort(30, (8, 16, 32, 64, 128), 2048, 7, 64, 10)
-BRIEF = Effort(10, (8, 64), 512, 3, 16, 4)
+THOROUGH = Effort(30, (8, 16, 32, 64, 128), 2048, 7, 64, 10, 50_000)
+BRIEF = Effort(10, (8, 64), 512, 3, 16, 4, 0)
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Measurements:
         ter: translation edit rate on the split test.
         perplexity: by test split; e^(cross-entropy in nats per target token of the vocabulary).
         latency: median time of one sentence alone, milliseconds.
+        training_speed: target tokens per second of the training with all processors to itself, where it shared them.
         vocabulary_sha256: of the model.
         step_times: of training and encoding by length; empty where the model was not looked into closely.
         gradient_norms: "before training" and "after training" -> encoder state -> norm by distance; empty likewise.
@@ -69,13 +75,20 @@ class Measurements:
     perplexity: Mapping[str, float]
     latency: float
     vocabulary_sha256: str
+    training_speed: float | None = None
     step_times: Sequence[StepTime] = ()
     gradient_norms: Mapping[str, Mapping[str, Sequence[float]]] | None = None
     attention: Sequence[Mapping[str, Any]] = ()
 
 
 def measured(
-    directory: Path, loaded: LoadedModel, corpus: Corpus, evaluations: Mapping[str, Evaluation], effort: Effort | None
+    directory: Path,
+    loaded: LoadedModel,
+    corpus: Corpus,
+    evaluations: Mapping[str, Evaluation],
+    settings: TrainingSettings,
+    summary: TrainingSummary,
+    effort: Effort | None,
 ) -> Measurements:
     """Measures a model and keeps the figures in its directory.
 
@@ -84,9 +97,14 @@ def measured(
         loaded: the model.
         corpus: what it was evaluated on.
         evaluations: by split, "test" among them.
+        settings: of the training.
+        summary: what came of it.
         effort: how closely to look into it; None to leave out all that is the same for every seed.
     """
-    figures = measure(loaded, corpus, evaluations, effort)
+    figures = _measure(loaded, corpus, evaluations, effort)
+    if effort and effort.training_tokens and summary.processors < len(processors()):
+        speed = training_speed(corpus, replace(settings, init_from=directory / "model"), effort.training_tokens)
+        figures = replace(figures, training_speed=speed)
     write_json(directory / _FILE, {"effort": effort} | asdict(figures))
     return figures
 
@@ -103,10 +121,9 @@ def kept_measurements(directory: Path, effort: Effort | None) -> Measurements | 
     )
 
 
-def measure(
+def _measure(
     loaded: LoadedModel, corpus: Corpus, evaluations: Mapping[str, Evaluation], effort: Effort | None
 ) -> Measurements:
-    """Arguments as `measured`."""
     test, search = corpus.split("test"), loaded.description.search
     scorer = Scorer(loaded.model, loaded.tokenizer)
     effort_or_brief = effort or BRIEF

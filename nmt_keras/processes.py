@@ -6,13 +6,16 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
 from queue import Queue
 from typing import Any, TextIO
 
 from nmt_keras.allocator import keep_freed_memory
+from nmt_keras.errors import UserError
 
 
-def call_at_once(function: Callable[..., Any], calls: Mapping[str, Sequence[Any]], jobs: int) -> list[str]:
+def call_at_once(function: Callable[..., Any], calls: Mapping[str, Sequence[Any]], jobs: int) -> dict[str, str]:
     """Calls a function with each of the arguments and waits for all.
 
     Args:
@@ -21,24 +24,40 @@ def call_at_once(function: Callable[..., Any], calls: Mapping[str, Sequence[Any]
         jobs: calls at once.
 
     Returns:
-        The names of the calls that failed; why, they said themselves.
+        Why calls failed, by name; each has said so on stderr.
     """
     context = get_context("spawn")  # a forked TensorFlow hangs
     shares: Queue[list[int]] = Queue()
     for share in _shares(jobs):
         shares.put(share)
 
-    def call(name: str) -> int | None:
+    def call(name: str) -> str | None:
         share = shares.get()
-        process = context.Process(target=_call, args=(name, share, function, calls[name]), name=name)
+        failure, tells = context.Pipe(duplex=False)
+        process = context.Process(target=_call, args=(name, share, tells, function, calls[name]), name=name)
         process.start()
+        tells.close()  # so that the pipe ends with the process
+        try:
+            why = str(failure.recv())
+        except EOFError:
+            why = None
         process.join()
         shares.put(share)
-        return process.exitcode
+        return (why or f"its process ended with code {process.exitcode}") if process.exitcode else None
 
     with ThreadPoolExecutor(jobs) as pool:
-        codes = dict(zip(calls, pool.map(call, calls), strict=True))
-    return [name for name, code in codes.items() if code]
+        failures = zip(calls, pool.map(call, calls), strict=True)
+        return {name: failure for name, failure in failures if failure is not None}
+
+
+def peak_memory() -> int:
+    """The most memory that this process had at once, in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # resource's figure begins with that of the process that started this one
+        return 1024 * int(status.read_text().split("VmHWM:")[1].split()[0])
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def processors() -> list[int]:
@@ -56,7 +75,9 @@ def _shares(jobs: int) -> list[list[int]]:
     return [all_of_them[start : start + size] for start in starts]
 
 
-def _call(name: str, share: Sequence[int], function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+def _call(
+    name: str, share: Sequence[int], tells: Connection, function: Callable[..., Any], arguments: Sequence[Any]
+) -> None:
     sys.stderr = _Named(name, sys.stderr)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, share)
@@ -66,7 +87,9 @@ def _call(name: str, share: Sequence[int], function: Callable[..., Any], argumen
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        print(f"failed: {type(error).__name__}: {error}", file=sys.stderr)
+        failure = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        print(f"failed: {failure}", file=sys.stderr)
+        tells.send(failure)
         sys.exit(1)
 
 

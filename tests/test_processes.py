@@ -29,7 +29,9 @@ def test_calls_share_the_processors_and_a_failure_is_told(
         name: ([sys.executable, "-c", PROGRAM, str(tmp_path / name), code],)
         for name, code in {"a": "0", "b": "3", "c": "0"}.items()
     }
-    assert call_at_once(subprocess.check_call, calls, jobs) == ["b"]
+    assert call_at_once(subprocess.check_call, calls, jobs) == {
+        "b": f"CalledProcessError: Command '{calls['b'][0]}' returned non-zero exit status 3."
+    }
     errors = capfd.readouterr().err.splitlines()
     assert next(line for line in errors if "failed" in line).startswith("b: failed: CalledProcessError: ")
     times, shares = [], set()

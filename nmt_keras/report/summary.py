@@ -25,7 +25,8 @@ class Row(NamedTuple):
         parameters: trainable weights.
         parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
         tokens_per_second: target tokens, in training.
-        processors: that each training had to itself.
+        processors: that a training had to itself at this speed.
+        peak_memory: of a training, bytes.
         sentences_per_second: in translation.
     """
 
@@ -36,8 +37,9 @@ class Row(NamedTuple):
     agreement: Mapping[str, Sequence[float]]
     parameters: int
     parameters_outside_embeddings: int
-    tokens_per_second: Sequence[float]
+    tokens_per_second: float
     processors: int
+    peak_memory: int
     sentences_per_second: Sequence[float]
 
 
@@ -49,6 +51,7 @@ def print_scores(rows: Sequence[Row], title: str) -> None:
         "parameters",
         "outside embeddings",
         f"target tokens/s, training on {rows[0].processors} CPU",
+        "memory, training",
         "sentences/s, translation",
     ]
     _print(
@@ -60,7 +63,8 @@ def print_scores(rows: Sequence[Row], title: str) -> None:
                 mean_of_seeds(row.chrf, ".2f"),
                 f"{row.parameters:,}",
                 f"{row.parameters_outside_embeddings:,}",
-                f"{statistics.fmean(row.tokens_per_second):,.0f}",
+                f"{row.tokens_per_second:,.0f}",
+                f"{row.peak_memory / 1e9:.1f} GB",
                 f"{statistics.fmean(row.sentences_per_second):,.1f}",
             ]
             for row in rows

@@ -87,6 +87,7 @@ class TrainingSummary:
         parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
         tokens_per_second: real target tokens trained on per second, compilation and validation excluded.
         processors: that the training shared with no other one of its experiment.
+        peak_memory: the most memory that the process had at once, bytes.
         valid_bleu: of the kept weights, greedy search.
         valid_loss: of the kept weights, nats per token.
         dropped: training pairs left out, by reason.
@@ -102,6 +103,7 @@ class TrainingSummary:
     parameters_outside_embeddings: int
     tokens_per_second: float
     processors: int
+    peak_memory: int
     valid_bleu: float
     valid_loss: float
     dropped: Mapping[str, int]

@@ -4,8 +4,9 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -30,7 +31,7 @@ from nmt_keras.models.directory import (
     save_weights,
 )
 from nmt_keras.models.factory import build_model
-from nmt_keras.processes import processors
+from nmt_keras.processes import peak_memory, processors
 from nmt_keras.text.tokenizer import Tokenizer, train_vocabulary
 from nmt_keras.training.callbacks import (
     Checkpoint,
@@ -75,8 +76,7 @@ def train(
         ConfigError: the directory was begun with other settings, or a setting cannot be used.
         CorpusError: no pair is left to train on.
     """
-    run = RunDirectory(directory, _fixed_settings(corpus, settings))
-    if (finished := run.summary()) is not None:
+    if (finished := finished_training(corpus, settings, directory)) is not None:
         print(f"{directory} holds a finished training and is left as it is.", file=sys.stderr)
         return finished
     scope, num_devices = distribute(settings.devices)
@@ -107,6 +107,7 @@ def train(
     batches = TrainingBatches(text, config.batch_tokens, num_shapes, settings.seed, num_devices)
     _say_what_is_trained(corpus, tokenizer, batches, dropped)
 
+    run = RunDirectory(directory, _fixed_settings(corpus, settings))
     deadline = _deadline(settings, began)
     epochs = _epochs(config, text.num_target_tokens)
     progress = TrainingProgress(batches, epochs, deadline, log_metrics)
@@ -150,6 +151,32 @@ def train(
     summary = _summary(settings, model, progress, validation.history, dropped)
     run.finish(summary)
     return summary
+
+
+def finished_training(corpus: Corpus, settings: TrainingSettings, directory: Path) -> TrainingSummary | None:
+    """What came of the training in `directory`, or None where it is not finished, or not begun.
+
+    Raises:
+        ConfigError: the directory was begun with other settings, or holds something else.
+    """
+    return RunDirectory(directory, _fixed_settings(corpus, settings)).summary()
+
+
+def training_speed(corpus: Corpus, settings: TrainingSettings, tokens: int) -> float:
+    """Real target tokens per second of a training as `settings` has it, by a short one that nothing is kept of.
+
+    Args:
+        corpus: what to train on.
+        settings: what to train, and how; its limits are not used.
+        tokens: target tokens to train on.
+    """
+    valid = corpus.split("valid")
+    few = ParallelText(valid.sources[:1], valid.targets[:1], valid.origin)
+    short = settings.within(f"{tokens}-tokens")
+    short = replace(short, training=replace(short.training, validate_every=short.training.epochs))
+    with TemporaryDirectory() as directory:
+        corpus = replace(corpus, splits={**corpus.splits, "valid": few})
+        return train(corpus, short, Path(directory), lambda *_: None).tokens_per_second
 
 
 def _measure(
@@ -278,6 +305,7 @@ def _summary(
         parameters_outside_embeddings=model.count_params_outside_embeddings(),
         tokens_per_second=progress.tokens_per_second,
         processors=len(processors()),
+        peak_memory=peak_memory(),
         valid_bleu=best["valid_bleu"],
         valid_loss=best["valid_loss"],
         dropped=dropped,
