@@ -106,6 +106,8 @@ class RecurrentConfig:
         residual: each layer but the first adds its input to its output.
         reset_after: of a GRU, the reset gate comes after the product with the state, as in the fused kernels; else
             before it (Cho et al. 2014).
+        tied_embeddings: one matrix for source, target and output, with a projection to its width before the output
+            (Press and Wolf 2017); else three.
     """
 
     cell: Cell
@@ -116,6 +118,7 @@ class RecurrentConfig:
     encoder_direction: Literal["forward", "backward", "bidirectional"] = "forward"
     residual: bool = False
     reset_after: bool = True
+    tied_embeddings: bool = False
 
     def __post_init__(self) -> None:
         _raise(

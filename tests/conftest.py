@@ -19,7 +19,7 @@ _RECURRENT = {"embedding_dim": 8, "hidden_dim": 12, "dropout_rate": 0.0}
 _TRANSFORMER = {"model_dim": 16, "num_heads": 4, "feed_forward_dim": 24, "dropout_rate": 0.0, "inner_dropout_rate": 0.0}
 ARCHITECTURES: dict[str, ArchitectureConfig] = {
     "rnn": RecurrentConfig("rnn", **_RECURRENT),
-    "rnn-2-layers": RecurrentConfig("rnn", 2, **_RECURRENT),
+    "rnn-2-layers": RecurrentConfig("rnn", 2, tied_embeddings=True, **_RECURRENT),
     "lstm": RecurrentConfig("lstm", 2, residual=True, encoder_direction="backward", **_RECURRENT),
     "lstm-bidirectional": RecurrentConfig("lstm", 2, encoder_direction="bidirectional", **_RECURRENT),
     "gru": RecurrentConfig("gru", **_RECURRENT),
@@ -27,7 +27,7 @@ ARCHITECTURES: dict[str, ArchitectureConfig] = {
     "rnn-attention": RecurrentAttentionConfig("rnn", attention="dot", **_RECURRENT),
     "lstm-attention": RecurrentAttentionConfig("lstm", encoder_direction="backward", **_RECURRENT),
     "lstm-attention-feeding": RecurrentAttentionConfig("lstm", 2, input_feeding=True, residual=True, **_RECURRENT),
-    "gru-attention": RecurrentAttentionConfig("gru", 2, attention="scaled_dot", **_RECURRENT),
+    "gru-attention": RecurrentAttentionConfig("gru", 2, attention="scaled_dot", tied_embeddings=True, **_RECURRENT),
     "gru-attention-additive": RecurrentAttentionConfig(
         "gru", 2, attention="additive", encoder_direction="bidirectional", **_RECURRENT
     ),

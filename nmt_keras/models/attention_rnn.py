@@ -2,18 +2,15 @@
 
 from typing import Any
 
-import keras
-
 from nmt_keras.config import RecurrentAttentionConfig
-from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.masks import padding_mask
 from nmt_keras.layers.recurrence import cudnn_applies, recurrence_kernel
-from nmt_keras.layers.recurrent import RecurrentEncoder
 from nmt_keras.layers.recurrent_attention import AttentionDecoder
-from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
+from nmt_keras.models.base import Memory, State, Tensor, Watch
+from nmt_keras.models.rnn import RecurrentModel
 
 
-class RecurrentAttention(TranslationModel):
+class RecurrentAttention(RecurrentModel):
     """The decoder sees all encoder outputs h_i at every step, weighted by attention, in place of one fixed context.
 
     s_t = f(y_{t-1}, s_{t-1});  a_t = softmax_i(score(h_i, s_t));  c_t = sum_i a_t^i h_i;
@@ -26,25 +23,13 @@ class RecurrentAttention(TranslationModel):
     """
 
     def __init__(self, config: RecurrentAttentionConfig, vocabulary_size: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.config = config
-        self.source_embedding = keras.layers.Embedding(vocabulary_size, config.embedding_dim, name="source_embedding")
-        self.target_embedding = keras.layers.Embedding(vocabulary_size, config.embedding_dim, name="target_embedding")
-        self.encoder = RecurrentEncoder(config, name="encoder")
+        super().__init__(config, vocabulary_size, **kwargs)
+        self.config: RecurrentAttentionConfig = config
         self.decoder = AttentionDecoder(config, name="decoder")
-        self.dropout = sequence_dropout(config.dropout_rate)
-        self.output_projection = keras.layers.Dense(vocabulary_size, name="output_projection")
 
     def build(self, input_shape: Any = None) -> None:
-        self.source_embedding.build((None, None))
-        self.target_embedding.build((None, None))
-        self.encoder.build((None, None, self.config.embedding_dim))
+        super().build(input_shape)
         self.decoder.build((None, None, self.config.embedding_dim))
-        self.output_projection.build((None, None, self.config.hidden_dim))
-
-    @property
-    def vocabulary_layers(self) -> list[keras.layers.Layer]:
-        return [self.source_embedding, self.target_embedding, self.output_projection]
 
     @property
     def has_cudnn_kernels(self) -> bool:
@@ -66,14 +51,14 @@ class RecurrentAttention(TranslationModel):
     def decode(self, target_in_ids: Tensor, memory: Memory, training: bool | None = None) -> Tensor:
         x = self.dropout(self.target_embedding(target_in_ids), training=training)
         vectors, _ = self.decoder(x, memory, training=training)
-        return self.output_projection(self.dropout(vectors, training=training))
+        return self.logits(self.dropout(vectors, training=training))
 
     def initial_state(self, memory: Memory, max_length: int) -> State:
         return self.decoder.initial_state(memory)
 
     def decode_step(self, token_ids: Tensor, step: Tensor, state: State, memory: Memory) -> tuple[Tensor, State]:
         vector, _, state = self.decoder.step(self.target_embedding(token_ids), state, memory)
-        return self.output_projection(vector), state
+        return self.logits(vector), state
 
     def align(self, source_ids: Tensor, target_in_ids: Tensor) -> dict[str, Tensor]:
         _, weights = self.decoder(self.target_embedding(target_in_ids), self.encode(source_ids), training=False)

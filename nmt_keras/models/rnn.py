@@ -7,13 +7,57 @@ from keras import ops
 
 from nmt_keras.config import RecurrentConfig
 from nmt_keras.layers.dropout import sequence_dropout
+from nmt_keras.layers.embedding import TiedEmbedding
 from nmt_keras.layers.masks import padding_mask
 from nmt_keras.layers.recurrence import cudnn_applies, recurrence_kernel
 from nmt_keras.layers.recurrent import RecurrentDecoder, RecurrentEncoder
 from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
 
 
-class RecurrentSeq2Seq(TranslationModel):
+class RecurrentModel(TranslationModel):
+    """What recurrent models share: embeddings y = E_y[id], and logits W_so s_t + b_o of a decoder's outputs s_t.
+
+    Tied, one embedding E (V, d) serves source, target and output, and the logits are E W_so s_t + b_o.
+
+    Args:
+        config: sizes and rates.
+        vocabulary_size: V.
+    """
+
+    def __init__(self, config: RecurrentConfig, vocabulary_size: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+        dim = config.embedding_dim
+        if config.tied_embeddings:
+            self.source_embedding = self.target_embedding = TiedEmbedding(vocabulary_size, dim, name="embedding")
+            self.output_projection = keras.layers.Dense(dim, use_bias=False, name="output_projection")
+        else:
+            self.source_embedding = keras.layers.Embedding(vocabulary_size, dim, name="source_embedding")
+            self.target_embedding = keras.layers.Embedding(vocabulary_size, dim, name="target_embedding")
+            self.output_projection = keras.layers.Dense(vocabulary_size, name="output_projection")
+        self.encoder = RecurrentEncoder(config, name="encoder")
+        self.dropout = sequence_dropout(config.dropout_rate)
+
+    def build(self, input_shape: Any = None) -> None:
+        self.source_embedding.build((None, None))
+        if not self.config.tied_embeddings:
+            self.target_embedding.build((None, None))
+        self.encoder.build((None, None, self.config.embedding_dim))
+        self.output_projection.build((None, None, self.config.hidden_dim))
+
+    @property
+    def vocabulary_layers(self) -> list[keras.layers.Layer]:
+        if self.config.tied_embeddings:
+            return [self.source_embedding]
+        return [self.source_embedding, self.target_embedding, self.output_projection]
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Outputs of the decoder (..., H) -> (..., V)."""
+        x = self.output_projection(x)
+        return self.target_embedding.logits(x) if self.config.tied_embeddings else x
+
+
+class RecurrentSeq2Seq(RecurrentModel):
     """The source is read into one vector, the only thing that the decoder ever sees of it.
 
     With the tanh RNN (`layers/recurrence.py` has the LSTM's and the GRU's recurrence):
@@ -31,26 +75,12 @@ class RecurrentSeq2Seq(TranslationModel):
     """
 
     def __init__(self, config: RecurrentConfig, vocabulary_size: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.config = config
-        self.source_embedding = keras.layers.Embedding(vocabulary_size, config.embedding_dim, name="source_embedding")
-        self.target_embedding = keras.layers.Embedding(vocabulary_size, config.embedding_dim, name="target_embedding")
-        self.encoder = RecurrentEncoder(config, name="encoder")
+        super().__init__(config, vocabulary_size, **kwargs)
         self.decoder = RecurrentDecoder(config, name="decoder")
-        self.dropout = sequence_dropout(config.dropout_rate)
-        self.output_projection = keras.layers.Dense(vocabulary_size, name="output_projection")
 
     def build(self, input_shape: Any = None) -> None:
-        embedding_dim, hidden_dim = self.config.embedding_dim, self.config.hidden_dim
-        self.source_embedding.build((None, None))
-        self.target_embedding.build((None, None))
-        self.encoder.build((None, None, embedding_dim))
-        self.decoder.build((None, None, embedding_dim + hidden_dim))
-        self.output_projection.build((None, None, hidden_dim))
-
-    @property
-    def vocabulary_layers(self) -> list[keras.layers.Layer]:
-        return [self.source_embedding, self.target_embedding, self.output_projection]
+        super().build(input_shape)
+        self.decoder.build((None, None, self.config.embedding_dim + self.config.hidden_dim))
 
     @property
     def has_cudnn_kernels(self) -> bool:
@@ -72,7 +102,7 @@ class RecurrentSeq2Seq(TranslationModel):
             memory["context"][:, None, :], (*ops.shape(x)[:2], self.config.hidden_dim)
         )  # (B, T, H)
         x = self.decoder(ops.concatenate([x, context], axis=-1), memory["states"], training=training)
-        return self.output_projection(x)
+        return self.logits(x)
 
     def initial_state(self, memory: Memory, max_length: int) -> State:
         return memory["states"]
@@ -80,4 +110,4 @@ class RecurrentSeq2Seq(TranslationModel):
     def decode_step(self, token_ids: Tensor, step: Tensor, state: State, memory: Memory) -> tuple[Tensor, State]:
         x = ops.concatenate([self.target_embedding(token_ids), memory["context"]], axis=-1)
         x, state = self.decoder.step(x, state)
-        return self.output_projection(x), state
+        return self.logits(x), state

@@ -22,7 +22,7 @@ FIXED_CONTEXT = [
     RecurrentConfig("lstm", **SIZES),
     RecurrentConfig("lstm", 3, residual=True, encoder_direction="backward", **SIZES),
     RecurrentConfig("lstm", 2, encoder_direction="bidirectional", **SIZES),
-    RecurrentConfig("gru", 2, **SIZES),
+    RecurrentConfig("gru", 2, tied_embeddings=True, **SIZES),
     RecurrentConfig("gru", 2, reset_after=False, encoder_direction="bidirectional", **SIZES),
 ]
 ATTENTION = [
@@ -31,15 +31,20 @@ ATTENTION = [
     RecurrentAttentionConfig("gru", attention="scaled_dot", encoder_direction="bidirectional", **SIZES),
     RecurrentAttentionConfig("gru", reset_after=False, attention="additive", **SIZES),
     RecurrentAttentionConfig("lstm", 2, attention="additive", encoder_direction="backward", **SIZES),
-    RecurrentAttentionConfig("lstm", 2, input_feeding=True, **SIZES),
+    RecurrentAttentionConfig("lstm", 2, input_feeding=True, tied_embeddings=True, **SIZES),
     RecurrentAttentionConfig("rnn", 2, input_feeding=True, attention="dot", residual=True, **SIZES),
 ]
+
+
+def embedding(config: RecurrentConfig, layer: Any) -> np.ndarray:
+    """(V, E)."""
+    return weights(layer)[0] * (np.sqrt(config.embedding_dim) if config.tied_embeddings else 1.0)
 
 
 def encode(model: Any, source_ids: np.ndarray) -> tuple[np.ndarray, list[list[np.ndarray]]]:
     """Source without padding (S,) -> outputs (S, H) and the decoder's first states."""
     config, encoder = model.config, model.encoder
-    (embeddings,) = weights(model.source_embedding)
+    embeddings = embedding(config, model.source_embedding)
     orders = READING_ORDERS[config.encoder_direction]
     x = embeddings[source_ids]
     states = []
@@ -79,11 +84,15 @@ def expected_logits(model: Any, source_ids: np.ndarray, target_in_ids: np.ndarra
     """One sentence without its padding: source_ids (S,), target_in_ids (T,) -> logits (T, V)."""
     config = model.config
     encoded, states = encode(model, source_ids)
-    (embeddings,), (w_o, b_o) = weights(model.target_embedding), weights(model.output_projection)
+    embeddings = embedding(config, model.target_embedding)
+    w_o, *b_o = weights(model.output_projection)
+    if config.tied_embeddings:
+        matrix, *b_o = weights(model.target_embedding)
+        w_o = w_o @ matrix.T
     if not isinstance(config, RecurrentAttentionConfig):
         h_last = states[-1][0]  # enters every step
         steps = [np.concatenate([embeddings[token], h_last]) for token in target_in_ids]
-        return np.array([decoder_step(config, model.decoder.layers, x, states) @ w_o + b_o for x in steps])
+        return np.array([decoder_step(config, model.decoder.layers, x, states) @ w_o + b_o[0] for x in steps])
 
     def context(query: np.ndarray) -> np.ndarray:
         return attention_weights(config.attention, model.decoder.attention, query, encoded) @ encoded
@@ -100,7 +109,7 @@ def expected_logits(model: Any, source_ids: np.ndarray, target_in_ids: np.ndarra
             s = decoder_step(config, layers, np.concatenate([x, vector]) if config.input_feeding else x, states)
             c = context(s)
         vector = np.tanh(np.concatenate([c, s]) @ w_c)
-        logits.append(vector @ w_o + b_o)
+        logits.append(vector @ w_o + b_o[0])
     return np.array(logits)
 
 
