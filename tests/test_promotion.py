@@ -18,20 +18,17 @@ NAME = ["--name", "nmt-eng-fra"]
 
 @pytest.mark.heavy
 def test_a_worse_model_is_refused(
-    digit_files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tracking_server: Path, digit_files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for epochs in (30, 1):
-        assert (
-            main(
-                [
-                    "main", "--preset", "debug", "--architectures", "transformer", "--corpus", str(digit_files),
-                    "--source-language", "eng", "--target-language", "fra", "--vocabulary.size", "300",
-                    "--training.batch_tokens", "128", "--training.learning_rate", "0.01",
-                    "--training.epochs", str(epochs), "--training.validate_every", "30", "--output", f"epochs{epochs}",
-                ]
-            )
-            == 0
-        )  # fmt: skip
+    for epochs in ("30", "1"):
+        training = [
+            "train", "--preset", "debug", "--architecture", "transformer", "--corpus", str(digit_files),
+            "--source-language", "eng", "--target-language", "fra", "--vocabulary.size", "300",
+            "--training.batch_tokens", "128", "--training.learning_rate", "0.01",
+            "--training.epochs", epochs, "--training.validate_every", "30", "--output", f"epochs{epochs}",
+        ]  # fmt: skip
+        assert main(training) == 0
+        assert main(["register", "--model", f"epochs{epochs}"]) == 0
     capsys.readouterr()
 
     def promote(*options: str) -> tuple[int, str, list[int]]:
