@@ -27,6 +27,7 @@ class Opened:
             viewport=SIZES[size], color_scheme=scheme, offline=offline, has_touch=size == "phone"
         )
         self.page = context.new_page()
+        self.page.set_default_timeout(180_000)  # a busy machine is no fault of the page
         self.requests: list[str] = []
         self.errors: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))

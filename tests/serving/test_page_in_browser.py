@@ -81,9 +81,7 @@ class OpenedPage(Opened):
         """The panels of the answers."""
         self.page.fill("#sentence", sentence)
         self.page.click("button")
-        self.page.wait_for_function(
-            "[...document.querySelectorAll('section')].every(s => s.querySelector('table, .note'))"
-        )
+        self.page.locator("section:not(:has(table, .note))").first.wait_for(state="detached")
         return self.page.locator("section").all()
 
     def fine(self) -> None:
