@@ -21,7 +21,7 @@ from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.savedmodel import ExportedModel, export_savedmodel, load_export
 from nmt_keras.serving.signatures import ServingLimits, TranslationServer
 
-# Stock builds of TensorFlow Serving link tensorflow_text.
+# Stock builds of TensorFlow Serving link all of tensorflow_text: SUPPORTED_TENSORFLOW_OPS in its model_servers/BUILD.
 TEXT_OPS = {
     "NormalizeUTF8",
     "SentencepieceDetokenizeOp",
