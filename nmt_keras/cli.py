@@ -269,6 +269,9 @@ def _add_export(parser: ArgumentParser) -> None:
     parser.add_argument("--max-source-tokens", type=int, default=256, help="longer sources are split, or cut")
     parser.add_argument("--max-beam-size", type=int, default=10, help="that a request may ask for")
     parser.add_argument("--license", type=str | None, default=None, help="of the model, for its card")
+    parser.add_argument(
+        "--xla", action="store_true", help="compile the search with XLA, which a server must have (see README)"
+    )
 
 
 def _add_served(parser: ArgumentParser) -> None:

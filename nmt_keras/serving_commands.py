@@ -10,7 +10,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from nmt_keras.commands import given_search
-from nmt_keras.errors import ConfigError, UserError
+from nmt_keras.errors import ConfigError, ModelError, UserError
 
 
 def run_export(options: Namespace) -> None:
@@ -38,6 +38,7 @@ def run_export(options: Namespace) -> None:
             given_search(options, loaded),
             limits=limits,
             provenance=Provenance(training_facts(directory), license=options.license),
+            xla=options.xla,
         )
     )
 
@@ -76,15 +77,21 @@ def run_serve(options: Namespace) -> None:
 def _locator(reference: str) -> Callable[[], Path]:
     """What finds the exported model of a reference: the newest version in a directory, the registry's, or one that is
     made of a model directory."""
-    from nmt_keras.serving.savedmodel import newest_version
+    from nmt_keras.serving.savedmodel import has_card, newest_version
     from nmt_keras.tracking.registry import resolve
 
     if (Path(reference) / "model.json").is_file():
-        return partial(_exported, Path(reference))
-    return lambda: newest_version(resolve(reference, "saved_model"))
+        return partial(_exported, Path(reference), reference)
+
+    def registered() -> Path:
+        path = newest_version(resolve(reference, "saved_model"))
+        # What was registered before exports had cards is exported anew.
+        return path if has_card(path) or Path(reference).is_dir() else _exported(resolve(reference), reference)
+
+    return registered
 
 
-def _exported(directory: Path) -> Path:
+def _exported(directory: Path, reference: str) -> Path:
     """The export of a model directory in the user's cache, made if it is not there."""
     from platformdirs import user_cache_dir
 
@@ -98,5 +105,10 @@ def _exported(directory: Path) -> Path:
     kept = Path(user_cache_dir("nmt_keras")) / "exports" / digest.hexdigest()[:32]
     if (kept / "1").is_dir():
         return kept / "1"
-    loaded = load_model(directory)
-    return export_savedmodel(loaded, kept, read_held_out(directory), provenance=Provenance(training_facts(directory)))
+    held_out = read_held_out(directory)
+    if not held_out:
+        raise ModelError(
+            f"{reference} keeps no held-out sentences to check an export with. Give some, and serve what is written: "
+            f"`nmt-keras export --model {reference} --source-file FILE --output DIR`."
+        )
+    return export_savedmodel(load_model(directory), kept, held_out, provenance=Provenance(training_facts(directory)))

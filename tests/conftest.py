@@ -18,6 +18,7 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # tests compile mu
 import numpy as np
 import pytest
 import requests
+from browsing import CHROMIUM, SWITCHES
 
 from nmt_keras.config import ArchitectureConfig, RecurrentAttentionConfig, RecurrentConfig, TransformerConfig
 from nmt_keras.data.parallel_text import Corpus, ParallelText
@@ -67,6 +68,18 @@ def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The machine's own Chromium, driven by Playwright."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"needs {CHROMIUM} (Debian package chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES.values(), ids=list(ARCHITECTURES))

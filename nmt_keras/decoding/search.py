@@ -61,8 +61,8 @@ def beam_search(
     """
     batch_size = ops.shape(source_ids)[0]
     beam_size = config.beam_size if beam_size is None else beam_size
-    limits = _limits(ops.sum(ops.cast(padding_mask(source_ids), "int32"), axis=1), config)  # (B,)
-    max_length = _limits(ops.shape(source_ids)[1], config)
+    limits = length_limits(ops.sum(ops.cast(padding_mask(source_ids), "int32"), axis=1), config)  # (B,)
+    max_length = length_limits(ops.shape(source_ids)[1], config)
     memory = model.encode(source_ids, training=False)
     state = model.initial_state(memory, max_length)
     if not _is_one(beam_size):
@@ -95,7 +95,7 @@ def beam_search(
     return ops.where(found, beam.finished_ids, PAD_ID), beam.finished_scores
 
 
-def _limits(source_lengths: Any, config: SearchConfig) -> Any:
+def length_limits(source_lengths: Any, config: SearchConfig) -> Any:
     """Tokens of the longest translation; a number, where `source_lengths` is one."""
     if isinstance(source_lengths, int):  # in float32 as below, lest the longest source's limit be one off
         return int(np.float32(config.max_length_ratio) * np.float32(source_lengths)) + config.extra_length

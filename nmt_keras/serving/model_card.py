@@ -74,6 +74,7 @@ def model_card(loaded: LoadedModel, server: TranslationServer, provenance: Prove
         "training": provenance.training,
         "scores": [score._asdict() for score in provenance.scores],
         "search": asdict(server.config),
+        "xla": server.xla,
         "limits": asdict(server.limits) | {"max_target_tokens": server.max_target_tokens},
         "signatures": list(server.functions),
         "versions": {package: version(package) for package in _PACKAGES} | {"python": platform.python_version()},

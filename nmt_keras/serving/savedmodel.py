@@ -58,6 +58,7 @@ def export_savedmodel(
     version: int = 1,
     limits: ServingLimits | None = None,
     provenance: Provenance | None = None,
+    xla: bool = False,
 ) -> Path:
     """Writes DIRECTORY/VERSION, the layout that TensorFlow Serving watches, if the model there translates alike.
 
@@ -73,6 +74,7 @@ def export_savedmodel(
         version: names the subdirectory.
         limits: what a request may ask for.
         provenance: what the model card says of the model's origin.
+        xla: compile the search with XLA, which not every server can.
 
     Returns:
         DIRECTORY/VERSION.
@@ -90,7 +92,7 @@ def export_savedmodel(
     if path.exists():
         raise ConfigError(f"--output must not hold version {version} yet. Received: {path}, which exists.")
     config = config or loaded.description.search
-    server = TranslationServer(loaded, config, limits or ServingLimits())
+    server = TranslationServer(loaded, config, limits or ServingLimits(), xla)
     lengths = map(len, loaded.tokenizer.encode_all(held_out))
     held_out = [
         text for text, length in zip(held_out, lengths, strict=True) if length <= server.limits.max_source_tokens
@@ -152,6 +154,11 @@ def newest_version(directory: Path) -> Path:
     return max(versions, key=lambda path: int(path.name))
 
 
+def has_card(path: Path) -> bool:
+    """Whether a SavedModel has a card beside it; those of the first exports have none."""
+    return (path / _CARD).is_file()
+
+
 def load_export(path: Path) -> ExportedModel:
     """Reads an exported model of this package. Its graph runs; no file is unpickled, and no Python of it is run.
 
@@ -169,7 +176,9 @@ def load_export(path: Path) -> ExportedModel:
             )
         files, names = dict(card["files"]), list(card["signatures"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path / _CARD} is not the card of an exported model: {error!r}.") from None
+        raise ModelError(
+            f"{path / _CARD} is not the card of an exported model: {error!r}. Export the model anew."
+        ) from None
     present = _hashes(path)
     changed = sorted(
         name for name in {_GRAPH, _VARIABLES, _HELD_OUT, *files} if files.get(name) != present.get(name, "")

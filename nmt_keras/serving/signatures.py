@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from nmt_keras.config import SearchConfig
 from nmt_keras.decoding.scoring import token_log_probs
-from nmt_keras.decoding.search import beam_search
+from nmt_keras.decoding.search import beam_search, length_limits
 from nmt_keras.errors import ConfigError
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.models.directory import LoadedModel
@@ -50,12 +50,13 @@ class TranslationServer:
         loaded: the model.
         config: how translations are searched for.
         limits: what a request may ask for.
+        xla: compile the search with XLA, once for each shape of batch; sources are padded so that these are few.
 
     Raises:
         ConfigError: the beam of `config` is larger than the limits allow.
     """
 
-    def __init__(self, loaded: LoadedModel, config: SearchConfig, limits: ServingLimits) -> None:
+    def __init__(self, loaded: LoadedModel, config: SearchConfig, limits: ServingLimits, xla: bool = False) -> None:
         if config.beam_size > limits.max_beam_size:
             raise ConfigError(
                 f"--beam-size must be at most --max-beam-size. "
@@ -65,6 +66,13 @@ class TranslationServer:
         self.model = loaded.model
         self.config = config
         self.limits = limits
+        self.xla = xla
+        self._beam_search = tf.function(
+            lambda ids, beam_size, num_best: beam_search(self.model, ids, config, num_best, beam_size),
+            input_signature=[tf.TensorSpec((None, None), tf.int32), _COUNT, _COUNT],
+            autograph=False,
+            jit_compile=xla or None,
+        )  # traced once for all signatures
 
     @property
     def functions(self) -> dict[str, Any]:
@@ -81,7 +89,7 @@ class TranslationServer:
     @property
     def max_target_tokens(self) -> int:
         """Tokens of the longest translation of the longest source."""
-        return int(self.config.max_length_ratio * self.limits.max_source_tokens) + self.config.extra_length
+        return length_limits(self.limits.max_source_tokens, self.config)
 
     @tf.function(input_signature=[_TEXTS], autograph=False)
     def translate(self, source: Any) -> dict[str, Any]:
@@ -161,30 +169,49 @@ class TranslationServer:
             predicted, sums to 1, and is 0 after the end; status (N,) int32. A blank source has no target token.
         """
         text = cut_text(source, self.tokenizer, self.limits.max_source_tokens)
-        source_ids = text.ids.to_tensor()
-        hypotheses, _ = self._search(source_ids, self.config.beam_size, 1)
-        target_ids = tf.where(_blank(text.ids)[:, None], PAD_ID, hypotheses[:, 0])  # (N, L)
-        lengths = tf.math.count_nonzero(target_ids, axis=1, dtype=tf.int32)
-        target_ids = target_ids[:, : tf.maximum(tf.reduce_max(lengths), 1)]  # (N, T)
-        weights = self.model.align(source_ids, _shifted(target_ids))["cross"]  # (N, layers, heads, T, S)
+        lengths = tf.cast(text.ids.row_lengths(), tf.int32)
+        longest = tf.reduce_max(tf.concat([lengths, [0]], axis=0))
+
+        def align(rows: Any) -> tuple[Any, Any]:
+            ids = tf.gather(text.ids, rows)
+            source_ids = ids.to_tensor()
+            hypotheses, _ = self._search(ids, self.config.beam_size, 1)
+            target_ids = tf.where(_blank(ids)[:, None], PAD_ID, hypotheses[:, 0])  # (R, L)
+            target_ids = _trimmed(target_ids)  # (R, T)
+            weights = self.model.align(source_ids, _shifted(target_ids))["cross"]  # (R, layers, heads, T, S)
+            weights = tf.where((target_ids != PAD_ID)[:, :, None], tf.reduce_mean(weights, axis=(1, 2)), 0.0)
+            # All batches have the longest one's shape.
+            after = self.max_target_tokens - tf.shape(target_ids)[1]
+            beyond = longest - tf.shape(source_ids)[1]
+            return tf.pad(target_ids, [[0, 0], [0, after]]), tf.pad(weights, [[0, 0], [0, after], [0, beyond]])
+
+        empty = [tf.zeros((0, self.max_target_tokens), tf.int32), tf.zeros((0, self.max_target_tokens, longest))]
+        target_ids, attention = _in_batches(align, lengths, self.config.batch_size, empty)
+        target_ids = _trimmed(target_ids)  # (N, T)
         return {
             "translation": self.tokenizer.decode(target_ids),
-            "source_tokens": self.tokenizer.pieces_in_graph(source_ids),
+            "source_tokens": self.tokenizer.pieces_in_graph(text.ids.to_tensor()),
             "target_tokens": self.tokenizer.pieces_in_graph(target_ids),
-            "attention": tf.where((target_ids != PAD_ID)[:, :, None], tf.reduce_mean(weights, axis=(1, 2)), 0.0),
+            "attention": attention[:, : tf.shape(target_ids)[1]],
             "status": text.status,
         }
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32), _COUNT, _COUNT], autograph=False)
-    def _search(self, source_ids: Any, beam_size: Any, num_best: Any) -> Any:
-        """`beam_search`, traced once for all signatures."""
-        return beam_search(self.model, source_ids, self.config, num_best, beam_size)
+    def _search(self, ids: Any, beam_size: Any, num_best: Any) -> tuple[Any, Any]:
+        """Ids (R, None) ragged -> `beam_search`'s ids (R, N, L) and scores (R, N)."""
+        source_ids = ids.to_tensor()
+        if not self.xla:
+            return self._beam_search(source_ids, beam_size, num_best)
+        rows, length = tf.shape(source_ids)[0], tf.shape(source_ids)[1]
+        repeated = tf.minimum(tf.range(_power_of_two(rows)), rows - 1)
+        source_ids = tf.pad(tf.gather(source_ids, repeated), [[0, 0], [0, _power_of_two(length) - length]])
+        hypotheses, scores = self._beam_search(source_ids, beam_size, num_best)
+        return hypotheses[:rows], scores[:rows]
 
     def _translate_all(self, ids: Any, beam_size: Any, num_best: Any) -> tuple[Any, Any]:
         """Ids (P, None) ragged -> translations (P, N) string and scores (P, N) float32; of blanks "" and 0."""
 
         def translate(rows: Any) -> tuple[Any, Any]:
-            hypotheses, scores = self._search(tf.gather(ids, rows).to_tensor(), beam_size, num_best)
+            hypotheses, scores = self._search(tf.gather(ids, rows), beam_size, num_best)
             flat = tf.reshape(hypotheses, (-1, tf.shape(hypotheses)[2]))  # (rows * N, L)
             return tf.reshape(self.tokenizer.decode(flat), tf.shape(scores)), scores  # (rows, N)
 
@@ -198,6 +225,18 @@ class TranslationServer:
 def _blank(ids: Any) -> Any:
     """Ids (P, None) ragged -> (P,) bool: nothing but EOS."""
     return ids.row_lengths() == 1
+
+
+def _trimmed(ids: Any) -> Any:
+    """(N, L) int32 -> (N, T) int32 without the last columns of nothing but padding; one is left."""
+    used = tf.where(tf.reduce_any(ids != PAD_ID, axis=0))  # (columns, 1)
+    return ids[:, : tf.reduce_max(tf.concat([used[:, 0] + 1, [1]], axis=0))]
+
+
+def _power_of_two(number: Any) -> Any:
+    """The least power of two that is at least `number`, a scalar int32 above 0."""
+    powers = tf.constant([2**i for i in range(31)])
+    return powers[tf.searchsorted(powers, number[None])[0]]
 
 
 def _shifted(target_out_ids: Any) -> Any:

@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ from nmt_keras.decoding.search import beam_search
 from nmt_keras.decoding.translator import Scorer, Translator
 from nmt_keras.errors import ConfigError
 from nmt_keras.models.directory import LoadedModel
-from nmt_keras.serving.savedmodel import ExportedModel
+from nmt_keras.serving.savedmodel import ExportedModel, export_savedmodel, load_export
 from nmt_keras.serving.signatures import ServingLimits, TranslationServer
 
-# Stock builds of TensorFlow Serving link tensorflow_text.
+# Stock builds of TensorFlow Serving link all of tensorflow_text: SUPPORTED_TENSORFLOW_OPS in its model_servers/BUILD.
 TEXT_OPS = {
     "NormalizeUTF8",
     "SentencepieceDetokenizeOp",
@@ -298,10 +299,13 @@ def test_nothing_gives_nothing(exported: ExportedModel, sources: list[str]) -> N
     assert ask(exported, "align", source=sources)["attention"].shape[0] == len(sources)
 
 
+def _graph(model: ExportedModel) -> Any:
+    content = (model.path / "saved_model.pb").read_bytes()
+    return saved_model_pb2.SavedModel.FromString(content).meta_graphs[0].graph_def
+
+
 def test_every_op_is_in_a_stock_build_of_tensorflow_serving(exported: ExportedModel) -> None:
-    graph = (
-        saved_model_pb2.SavedModel.FromString((exported.path / "saved_model.pb").read_bytes()).meta_graphs[0].graph_def
-    )
+    graph = _graph(exported)
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     functions = {function.signature.name for function in graph.library.function}
     ops = {node.op for node in nodes} - functions
@@ -317,3 +321,28 @@ def test_limits_must_make_sense(loaded: LoadedModel, search: SearchConfig) -> No
         ServingLimits(max_beam_size=0)
     with pytest.raises(ConfigError, match=r"--beam-size 3, --max-beam-size 2"):
         TranslationServer(loaded, search, ServingLimits(max_beam_size=2))
+
+
+@pytest.mark.heavy
+def test_with_xla_the_translations_are_the_same(
+    loaded: LoadedModel, exported: ExportedModel, held_out: list[str], tmp_path: Path
+) -> None:
+    limits = ServingLimits(**{name: exported.card["limits"][name] for name in ("max_source_tokens", "max_beam_size")})
+    path = export_savedmodel(loaded, tmp_path / "xla", held_out[:2], limits=limits, xla=True)  # the gate asks the same
+    compiled = load_export(path)
+    assert (compiled.card["xla"], exported.card["xla"]) == (True, False)
+    library = _graph(compiled).library.function
+    assert any(function.attr["_XlaMustCompile"].b for function in library)
+    few = [*held_out[:3], "", "nine"]
+    for signature, inputs in (
+        ("serving_default", {}),
+        ("translate_n_best", {"beam_size": 2, "n_best": 2}),
+        ("align", {}),
+    ):
+        found, expected = (ask(model, signature, source=few, **inputs) for model in (compiled, exported))
+        for name in expected:
+            if expected[name].dtype == object:
+                assert found[name].tolist() == expected[name].tolist()
+            else:
+                np.testing.assert_allclose(found[name], expected[name], atol=1e-4)
+    assert ask(compiled, "serving_default", source=[])["translation"].shape == (0,)
