@@ -1,0 +1,254 @@
+"""A real server under load: many clients, whatever they send, and what ends it."""
+
+import json
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http.client import IncompleteRead
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from server_load import JSON, Reply, Request, Server, for_seconds, send_all, serving, summary, translate
+
+from nmt_keras.data.parallel_text import ParallelText
+from nmt_keras.decoding.translator import Scorer, Translator
+from nmt_keras.models.directory import LoadedModel
+
+pytestmark = pytest.mark.heavy
+CLIENTS = 32
+SECONDS = 60
+BAD_REQUESTS = 10_000
+
+
+@pytest.fixture(scope="module")
+def texts(digits: Any, tokenizer: Any) -> list[str]:
+    """Sentences of one word to as many as the shared model takes."""
+    words = " ".join([*digits.split("train").sources, *digits.split("test").sources]).split()
+    draw = random.Random(4)
+    lengths = [1 + number % 20 for number in range(400)]
+    drawn = {" ".join(draw.choices(words, k=length)) for length in lengths}
+    return sorted(text for text, ids in zip(drawn, tokenizer.encode_all(list(drawn)), strict=True) if len(ids) <= 24)
+
+
+@pytest.fixture(scope="module")
+def offline(loaded: LoadedModel, texts: list[str]) -> dict[str, str]:
+    """Their translations by the model in memory, which tell the sentences apart."""
+    translator = Translator(loaded.model, loaded.tokenizer, loaded.description.search)
+    translations = [translation.text for translation in translator.translate(texts)]
+    assert len(set(translations)) > 0.9 * len(texts) > 200
+    return dict(zip(texts, translations, strict=True))
+
+
+@pytest.fixture(scope="module")
+def check(loaded: LoadedModel, offline: dict[str, str]) -> Callable[[Sequence[Reply]], None]:
+    """A function that compares answers with the offline translations.
+
+    Where rounding decides a tie, both translations must have the same log-probability to 1e-4.
+    """
+
+    def check_answers(replies: Sequence[Reply]) -> None:
+        others = set()
+        for reply in replies:
+            sentences = json.loads(reply.request.body)["sentences"]
+            for sentence, translation in zip(sentences, reply.translations(), strict=True):
+                if translation != offline[sentence]:
+                    others.add((sentence, translation))
+        if others:
+            sources, targets = zip(*others, strict=True)
+            forced = [
+                Scorer(loaded.model, loaded.tokenizer).score(ParallelText(list(sources), list(side), origin="test"))[0]
+                for side in (targets, [offline[source] for source in sources])
+            ]
+            np.testing.assert_allclose(forced[0], forced[1], rtol=0, atol=1e-4)
+
+    return check_answers
+
+
+@pytest.fixture(scope="module")
+def server(export_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    log = tmp_path_factory.mktemp("load") / "server.log"
+    with serving(log, "--model", str(export_path)) as server:
+        yield server
+
+
+def test_clients_get_right_answers_and_memory_stays(
+    server: Server, texts: list[str], check: Callable[[Sequence[Reply]], None]
+) -> None:
+    process = psutil.Process(server.process.pid)
+    sizes: list[float] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.5):
+            sizes.append(process.memory_info().rss / 2**20)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    began = time.monotonic()
+    replies = send_all(server.port, for_seconds(SECONDS, texts, most=4), CLIENTS)
+    print(summary(replies, time.monotonic() - began))
+    done.set()
+    watching.join()
+    assert {(reply.code, repr(reply.error)) for reply in replies} == {(200, "None")}
+    check(replies)
+    print("MiB:", *(f"{size:.0f}" for size in sizes[:: len(sizes) // 12]))
+    assert np.mean(sizes[-10:]) < np.mean(sizes[len(sizes) // 2 :][:10]) + 20
+
+
+SCRIPTS = (
+    "A man sleeps on a bench. ",
+    "L’été, c’est «à côté» ! ",
+    "Мужчина спит. ",
+    "男は眠っている。",
+    "رجل نائم ",
+    "एक आदमी सो रहा है। ",
+    "\N{THUMBS UP SIGN}\N{EMOJI MODIFIER FITZPATRICK TYPE-5}\N{ZERO WIDTH JOINER}",
+    "\x00\x1b[31m\u202e\ufeff\x7f\n\r\t",
+    "a" + "\N{COMBINING ACUTE ACCENT}" * 40,
+    "\ud83d",
+)
+
+
+def odd_text(draw: random.Random) -> str:
+    """Text in any script and none; some of it long, or half a character."""
+    if draw.random() < 0.02:
+        return draw.choice(SCRIPTS) * draw.choice((100, 3000, 100_000))
+    if draw.random() < 0.2:
+        return "".join(chr(draw.randrange(0x110000)) for _ in range(draw.randint(0, 20)))
+    return "".join(draw.choices(SCRIPTS, k=draw.randint(0, 3)))
+
+
+def odd_value(draw: random.Random) -> Any:
+    """Anything that JSON can say, and some that only Python's can."""
+    kinds: list[Callable[[], Any]] = [
+        lambda: None,
+        lambda: draw.choice([True, 0, -1, 2**70, 10**400, 1.5, float("nan"), float("-inf")]),
+        lambda: odd_text(draw),
+        lambda: [odd_value(draw) for _ in range(draw.randint(0, 3))],
+        lambda: {odd_text(draw)[:50]: odd_value(draw) for _ in range(draw.randint(0, 2))},
+        lambda: [draw.choice(["", 0, None, []])] * draw.choice([65, 5000, 300_000]),
+    ]
+    (kind,) = draw.choices(kinds, [10, 10, 10, 5, 5, 1])
+    return kind()
+
+
+def odd_body(draw: random.Random) -> bytes:
+    """A body of a request; about half of them are well formed."""
+    body: Any = {"sentences": [odd_text(draw) for _ in range(draw.randint(0, 4))], "sentence": odd_text(draw)}
+    del body[draw.choice(list(body))]
+    if draw.random() < 0.4:
+        body[draw.choice(["sentences", "sentence", "beam_size", "n_best", "model", odd_text(draw)])] = odd_value(draw)
+    if draw.random() < 0.1:
+        body = odd_value(draw)
+    content = json.dumps(body, ensure_ascii=draw.random() < 0.5).encode(errors="surrogatepass")
+    if draw.random() < 0.2:
+        start = draw.randint(0, len(content))
+        damages = (
+            b"",
+            b"[" * 50_000,
+            b'{"a":' * 2000,
+            draw.randbytes(9),
+            content.decode(errors="replace").encode("utf-16"),
+        )
+        content = content[:start] + draw.choice(damages) + content[start + draw.randint(0, 9) :]
+    return content
+
+
+def odd_request(draw: random.Random) -> Request:
+    """Most go where they belong; they may still be asked for in another way, or for another place."""
+    path, method, headers = draw.choice(("/translate", "/align")), "POST", dict(JSON)
+    if draw.random() < 0.1:
+        path = draw.choice(
+            ("/", "//translate", "/translate/x", "/../../etc/passwd", "/%00%ff", "/a?" + "b" * 9000, "*")
+        )
+    if draw.random() < 0.1:
+        method = draw.choice(("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"))
+    if draw.random() < 0.1:
+        kinds = (
+            "text/plain",
+            "multipart/form-data",
+            "application/json; charset=utf-16",
+            "application/x-pickle",
+            "\xe9",
+            "",
+        )
+        headers = {"Content-Type": draw.choice(kinds), "Content-Encoding": "gzip"}
+    return Request(path, odd_body(draw), method, headers)
+
+
+def test_whatever_is_sent_gets_a_reason_or_a_translation(
+    server: Server, texts: list[str], check: Callable[[Sequence[Reply]], None]
+) -> None:
+    draw = random.Random(6)
+    replies = send_all(server.port, (odd_request(draw) for _ in range(BAD_REQUESTS)), clients=16)
+    assert len(replies) == BAD_REQUESTS
+    for reply in replies:
+        request = (reply.request.method, reply.request.path, reply.request.headers, reply.request.body[:200])
+        assert reply.code == 200 or (400 <= reply.code < 500 and reply.body), (reply, request)
+        if reply.code == 200:
+            asked = json.loads(reply.request.body)
+            answers = json.loads(reply.body)
+            found = answers["translations"] if "sentences" in asked else [answers]
+            assert all(isinstance(row["translation"], str) for row in found), request
+            assert len(found) == len(asked.get("sentences", [0])), request
+    codes = Counter(reply.code for reply in replies)
+    print(codes)
+    assert {200, 400, 404, 405, 413, 422} <= set(codes)
+    assert server.get("/healthz").code == 200
+    check(send_all(server.port, [translate(texts[:60])]))
+
+
+ANSWERED = 'nmt_requests_total{code="200",path="/translate"}'
+
+
+def test_clients_survive_a_killed_server(
+    export_path: Path, tmp_path: Path, texts: list[str], check: Callable[[Sequence[Reply]], None]
+) -> None:
+    """A client has a right answer or a connection that ended; a server that comes again is used again."""
+    done = threading.Event()
+    requests = takewhile(lambda _: not done.is_set(), for_seconds(300, texts, most=4))
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            with serving(tmp_path / "first.log", "--model", str(export_path)) as server:
+                running = pool.submit(send_all, server.port, requests, CLIENTS)
+                server.wait_for_metric(ANSWERED, 200)
+                server.process.kill()
+                server.process.wait(60)
+            with serving(tmp_path / "second.log", "--model", str(export_path), port=server.port) as server:
+                server.wait_for_metric(ANSWERED, 200)
+                server.process.terminate()
+                assert server.process.wait(60) == 0, server.log.read_text()
+        finally:
+            done.set()
+    replies = running.result()
+    check([reply for reply in replies if reply.code == 200])
+    errors = [reply.error for reply in replies if reply.code != 200]
+    assert errors
+    assert {type(error) for error in errors if not isinstance(error, ConnectionError | IncompleteRead)} == set()
+
+
+def test_what_was_accepted_is_answered_before_the_end(
+    export_path: Path, tmp_path: Path, texts: list[str], check: Callable[[Sequence[Reply]], None]
+) -> None:
+    draw = random.Random(7)
+    requests = [translate(draw.choices(texts, k=64)) for _ in range(CLIENTS)]
+    models = ["--model", str(export_path), "--model", str(export_path.parent)]
+    with (
+        ThreadPoolExecutor(1) as pool,
+        serving(tmp_path / "server.log", *models, "--max-waiting", str(64 * CLIENTS)) as server,
+    ):
+        assert len(json.loads(server.get("/models").body)) == 2
+        running = pool.submit(send_all, server.port, requests, CLIENTS)
+        server.wait_for_metric("nmt_open_requests", CLIENTS + 1)  # itself is one
+        server.process.terminate()
+        replies = running.result()
+        assert [reply.code for reply in replies] == [200] * CLIENTS
+        check(replies)
+        assert server.process.wait(60) == 0, server.log.read_text()
