@@ -17,7 +17,7 @@ import psutil
 import pytest
 from server_load import JSON, Reply, Request, Server, for_seconds, send_all, serving, summary, translate
 
-from nmt_keras.data.parallel_text import ParallelText
+from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.decoding.translator import Scorer, Translator
 from nmt_keras.models.directory import LoadedModel
 
@@ -28,22 +28,21 @@ BAD_REQUESTS = 10_000
 
 
 @pytest.fixture(scope="module")
-def texts(digits: Any, tokenizer: Any) -> list[str]:
-    """Sentences of one word to as many as the shared model takes."""
-    words = " ".join([*digits.split("train").sources, *digits.split("test").sources]).split()
-    draw = random.Random(4)
-    lengths = [1 + number % 20 for number in range(400)]
-    drawn = {" ".join(draw.choices(words, k=length)) for length in lengths}
-    return sorted(text for text, ids in zip(drawn, tokenizer.encode_all(list(drawn)), strict=True) if len(ids) <= 24)
+def offline(loaded: LoadedModel, digits: Corpus) -> dict[str, str]:
+    """Sentences of 1 to 20 words, and their translations by the model in memory; no two have the same."""
+    draw, words = random.Random(4), sorted(set(" ".join(digits.split("train").sources).split()))
+    sentences = [" ".join(draw.choices(words, k=1 + number % 20)) for number in range(400)]
+    translator = Translator(loaded.model, loaded.tokenizer, loaded.description.search)
+    translations = [translation.text for translation in translator.translate(sentences)]
+    different = dict(zip(translations, sentences, strict=True))
+    assert len(different) > 200
+    return {sentence: translation for translation, sentence in different.items()}
 
 
 @pytest.fixture(scope="module")
-def offline(loaded: LoadedModel, texts: list[str]) -> dict[str, str]:
-    """Their translations by the model in memory, which tell the sentences apart."""
-    translator = Translator(loaded.model, loaded.tokenizer, loaded.description.search)
-    translations = [translation.text for translation in translator.translate(texts)]
-    assert len(set(translations)) > 0.9 * len(texts) > 200
-    return dict(zip(texts, translations, strict=True))
+def texts(offline: dict[str, str]) -> list[str]:
+    """The sentences."""
+    return list(offline)
 
 
 @pytest.fixture(scope="module")
@@ -208,47 +207,33 @@ def test_whatever_is_sent_gets_a_reason_or_a_translation(
 ANSWERED = 'nmt_requests_total{code="200",path="/translate"}'
 
 
-def test_clients_survive_a_killed_server(
+def test_clients_survive_what_ends_a_server(
     export_path: Path, tmp_path: Path, texts: list[str], check: Callable[[Sequence[Reply]], None]
 ) -> None:
-    """A client has a right answer or a connection that ended; a server that comes again is used again."""
+    """Killed, it leaves connections that end, and is used again when it is back; told to end, it answers first."""
     done = threading.Event()
     requests = takewhile(lambda _: not done.is_set(), for_seconds(300, texts, most=4))
-    with ThreadPoolExecutor(1) as pool:
+    large = [translate(random.Random(seed).choices(texts, k=24)) for seed in range(CLIENTS)]
+    models = ["--model", str(export_path), "--max-waiting", "10000"]
+    with ThreadPoolExecutor(2) as pool:
         try:
-            with serving(tmp_path / "first.log", "--model", str(export_path)) as server:
+            with serving(tmp_path / "first.log", *models) as server:
                 running = pool.submit(send_all, server.port, requests, CLIENTS)
                 server.wait_for_metric(ANSWERED, 200)
                 server.process.kill()
                 server.process.wait(60)
-            with serving(tmp_path / "second.log", "--model", str(export_path), port=server.port) as server:
+            with serving(tmp_path / "second.log", *models, port=server.port) as server:
                 server.wait_for_metric(ANSWERED, 200)
+                accepting = pool.submit(send_all, server.port, large, CLIENTS)
+                server.wait_for_metric("nmt_open_requests", 2 * CLIENTS + 1)  # both kinds, and the one that asks
                 server.process.terminate()
+                accepted = accepting.result()
                 assert server.process.wait(60) == 0, server.log.read_text()
         finally:
             done.set()
+    assert [reply.code for reply in accepted] == [200] * CLIENTS
     replies = running.result()
-    check([reply for reply in replies if reply.code == 200])
+    check(accepted + [reply for reply in replies if reply.code == 200])
     errors = [reply.error for reply in replies if reply.code != 200]
     assert errors
-    assert {type(error) for error in errors if not isinstance(error, ConnectionError | IncompleteRead)} == set()
-
-
-def test_what_was_accepted_is_answered_before_the_end(
-    export_path: Path, tmp_path: Path, texts: list[str], check: Callable[[Sequence[Reply]], None]
-) -> None:
-    draw = random.Random(7)
-    requests = [translate(draw.choices(texts, k=64)) for _ in range(CLIENTS)]
-    models = ["--model", str(export_path), "--model", str(export_path.parent)]
-    with (
-        ThreadPoolExecutor(1) as pool,
-        serving(tmp_path / "server.log", *models, "--max-waiting", str(64 * CLIENTS)) as server,
-    ):
-        assert len(json.loads(server.get("/models").body)) == 2
-        running = pool.submit(send_all, server.port, requests, CLIENTS)
-        server.wait_for_metric("nmt_open_requests", CLIENTS + 1)  # itself is one
-        server.process.terminate()
-        replies = running.result()
-        assert [reply.code for reply in replies] == [200] * CLIENTS
-        check(replies)
-        assert server.process.wait(60) == 0, server.log.read_text()
+    assert [error for error in errors if not isinstance(error, ConnectionError | IncompleteRead)] == []

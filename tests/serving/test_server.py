@@ -1,20 +1,13 @@
 """The server's answers to good and bad requests, with a model in place of one that computes."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import requests
 from fastapi.testclient import TestClient
 
 from nmt_keras.errors import ModelError
@@ -270,35 +263,3 @@ def test_a_model_that_does_not_load_leaves_the_present_one(
     assert model.answer(Translate(), ["one two"])[0]["translation"]
     with pytest.raises(ModelError):
         ServedModel("mine", lambda: paths["broken"])
-
-
-@pytest.mark.heavy
-def test_the_command_serves_and_stops_gracefully(export_path: Path, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path / "server.log"
-    command = [sys.executable, "-c", "import sys; from nmt_keras.cli import main; sys.exit(main())"]
-    options = ["serve", "--model", str(export_path), "--model", str(export_path.parent), "--port", str(port)]
-    with log.open("wb") as output:
-        server = subprocess.Popen([*command, *options], stdout=output, stderr=subprocess.STDOUT, env={**os.environ})
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while True:
-            assert server.poll() is None, log.read_text()
-            try:
-                assert requests.get(f"{address}/healthz", timeout=5).json() == {"status": "ok"}
-                break
-            except requests.ConnectionError:
-                time.sleep(0.5)
-        assert len(requests.get(f"{address}/models", timeout=5).json()) == 2
-        body = {"sentences": ["one two three"] * 60, "n_best": 4}
-        answer = _in_thread(lambda: requests.post(f"{address}/translate", json=body, timeout=60))
-        while "nmt_open_requests 2.0" not in requests.get(f"{address}/metrics", timeout=5).text:
-            pass  # itself is one
-        server.send_signal(signal.SIGTERM)
-        assert len(answer().json()["translations"]) == 60
-        assert server.wait(60) in (0, -signal.SIGTERM)
-    finally:
-        server.kill()
-        server.wait(60)
