@@ -104,6 +104,7 @@ def test_translations_come_in_the_order_of_the_sentences(client: TestClient) -> 
         ("/translate", {"sentences": ["one"], "model": "three"}, 422, "model must be one of one, two"),
         ("/translate", {"sentences": ["one"] * 9}, 422, "at most 8 sentences. Received: 9"),
         ("/translate", {"sentences": ["x" * 5001]}, 422, "at most 5000 characters. Received: 5001"),
+        ("/translate", {"sentences": ["x" * 1000] * 6}, 422, "at most 5000 characters. Received: 6000"),
         ("/translate", {"sentences": ["x" * 1_000_000]}, 413, "at most 100000 bytes"),
         ("/translate", {"sentences": [""] * 100_000}, 413, "at most 100000 bytes"),
         ("/translate", b'{"sentences": ["\\ud800 one"]}', 422, "sentences.0"),
