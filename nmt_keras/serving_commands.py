@@ -1,6 +1,7 @@
 """The commands that write and run exported models."""
 
 import hashlib
+import math
 import signal
 import sys
 from collections.abc import Callable
@@ -76,7 +77,13 @@ def run_serve(options: Namespace) -> None:
     # uvicorn stops gracefully, and then raises the signal once more for whoever handled it before.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with suppress(KeyboardInterrupt):
-        uvicorn.run(create_app(models, limits), host=options.host, port=options.port, log_level="warning")
+        uvicorn.run(
+            create_app(models, limits),
+            host=options.host,
+            port=options.port,
+            log_level="warning",
+            timeout_graceful_shutdown=math.ceil(limits.max_seconds),  # a request may never come to its end
+        )
 
 
 def _locator(reference: str) -> Callable[[], Path]:

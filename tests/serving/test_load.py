@@ -2,6 +2,7 @@
 
 import json
 import random
+import socket
 import threading
 import time
 from collections import Counter
@@ -237,3 +238,14 @@ def test_clients_survive_what_ends_a_server(
     errors = [reply.error for reply in replies if reply.code != 200]
     assert errors
     assert [error for error in errors if not isinstance(error, ConnectionError | IncompleteRead)] == []
+
+
+def test_a_client_that_never_finishes_does_not_keep_the_server(export_path: Path, tmp_path: Path) -> None:
+    with (
+        serving(tmp_path / "server.log", "--model", str(export_path), "--max-seconds", "1") as server,
+        socket.create_connection(("127.0.0.1", server.port)) as stuck,
+    ):
+        stuck.sendall(b"POST /translate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        server.wait_for_metric("nmt_open_requests", 2)  # itself is one
+        server.process.terminate()
+        assert server.process.wait(30) == 0, server.log.read_text()
