@@ -48,9 +48,9 @@ class Reply(NamedTuple):
         return [row["translation"] for row in json.loads(self.body)["translations"]]
 
 
-def translate(sentences: Sequence[str]) -> Request:
-    """A request for translations."""
-    return Request("/translate", json.dumps({"sentences": sentences}).encode())
+def translate(sentences: Sequence[str], **others: str) -> Request:
+    """A request for translations, with what else is asked for."""
+    return Request("/translate", json.dumps({"sentences": sentences} | others).encode())
 
 
 def send_all(port: int, requests: Iterable[Request], clients: int = 32) -> list[Reply]:

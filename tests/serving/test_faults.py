@@ -177,35 +177,29 @@ def test_a_running_server_takes_no_damaged_model_and_runs_no_program(
     for path in stored:
         shutil.copy(program, path)
 
-    alias = "models:/served@champion"
     promote_champion("served", 1, instead_of=None)
-    models = ["--model", str(versions), "--model", alias]
-    with serving(tmp_path / "server.log", *models, "--reload-seconds", "0.2") as server:
-        requests = [
-            translate(["one two", "nine"])._replace(
-                body=json.dumps({"model": model, "sentences": ["one two", "nine"]}).encode()
-            )
-            for model in (str(versions), alias)
-        ]
+    models = (str(versions), "models:/served@champion")
+    options = ["--model", models[0], "--model", models[1], "--reload-seconds", "0.2"]
+    with serving(tmp_path / "server.log", *options) as server:
 
         def answers() -> list[list[str]]:
-            replies = send_all(server.port, requests, clients=1)
-            return [reply.translations() for reply in replies]
+            requests = [translate(["one two", "nine"], model=model) for model in models]
+            return [reply.translations() for reply in send_all(server.port, requests, clients=1)]
 
         before = answers()
         _add(versions, 2, "saved_model.pb")
         promote_champion("served", 2, instead_of=1)
-        for model in (str(versions), alias):
+        for model in models:
             server.wait_for_metric(f'nmt_reloads_total{{model="{model}",result="failed"}}', 1)
         assert answers() == before
         _add(versions, 3)
         promote_champion("served", 3, instead_of=2)
-        for model in (str(versions), alias):
+        for model in models:
             server.wait_for_metric(f'nmt_reloads_total{{model="{model}",result="loaded"}}', 1)
         assert answers() == before
         log = server.log.read_text()
     assert f"{versions} goes on with {versions / '1'}: The files of an exported model must be as they were" in log
     assert f"{versions} is now {versions / '3'}" in log
-    assert f"{alias} goes on with" in log
+    assert f"{models[1]} goes on with" in log
     assert "Traceback" not in log
     assert not mark.exists()
