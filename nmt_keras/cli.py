@@ -284,6 +284,7 @@ def _add_served(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--host", type=str, default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8080, help="to listen on")
+    parser.add_argument("--max-batch", type=int, default=64, help="sentences computed at once")
     parser.add_argument("--max-waiting", type=int, default=256, help="sentences; to more the answer is 503")
     parser.add_argument("--max-seconds", type=float, default=60.0, help="for an answer; after that it is 504")
     parser.add_argument(

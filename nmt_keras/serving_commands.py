@@ -1,6 +1,8 @@
 """The commands that write and run exported models."""
 
 import hashlib
+import math
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -66,12 +68,23 @@ def run_serve(options: Namespace) -> None:
     from nmt_keras.serving.served_model import ServedModel
 
     limits = RequestLimits(
-        max_waiting=options.max_waiting, max_seconds=options.max_seconds, reload_seconds=options.reload_seconds
+        max_batch=options.max_batch,
+        max_waiting=options.max_waiting,
+        max_seconds=options.max_seconds,
+        reload_seconds=options.reload_seconds,
     )
     models = [ServedModel(reference, _locator(reference)) for reference in references]
     print(f"http://{options.host}:{options.port} serves {', '.join(references)}", file=sys.stderr)
-    with suppress(KeyboardInterrupt):  # uvicorn has stopped gracefully by then
-        uvicorn.run(create_app(models, limits), host=options.host, port=options.port, log_level="warning")
+    # uvicorn stops gracefully, and then raises the signal once more for whoever handled it before.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with suppress(KeyboardInterrupt):
+        uvicorn.run(
+            create_app(models, limits),
+            host=options.host,
+            port=options.port,
+            log_level="warning",
+            timeout_graceful_shutdown=math.ceil(limits.max_seconds),  # a request may never come to its end
+        )
 
 
 def _locator(reference: str) -> Callable[[], Path]:

@@ -24,12 +24,21 @@ class Batcher:
         compute: takes a kind and sentences of that kind, at most `max_batch`; returns as many answers.
         max_batch: sentences computed at once.
         max_waiting: sentences that may wait.
+        max_characters: computed at once, lest a few long sentences keep all others waiting; one that is longer is
+            computed by itself.
     """
 
-    def __init__(self, compute: Callable[[Any, list[str]], Sequence[Any]], max_batch: int, max_waiting: int) -> None:
+    def __init__(
+        self,
+        compute: Callable[[Any, list[str]], Sequence[Any]],
+        max_batch: int,
+        max_waiting: int,
+        max_characters: int = 10_000,
+    ) -> None:
         self._compute = compute
         self._max_batch = max_batch
         self._max_waiting = max_waiting
+        self._max_characters = max_characters
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -79,12 +88,15 @@ class Batcher:
             while True:
                 batch: list[_Job] = []
                 others: deque[_Job] = deque()
+                characters = 0
                 while self._jobs and len(batch) < self._max_batch:
                     job = self._jobs.popleft()
-                    if batch and job.kind != batch[0].kind:
+                    too_many = characters + len(job.sentence) > self._max_characters
+                    if batch and (too_many or job.kind != batch[0].kind):
                         others.append(job)
                     elif job.answer.set_running_or_notify_cancel():
                         batch.append(job)
+                        characters += len(job.sentence)
                 self._jobs.extendleft(reversed(others))
                 if batch or self._closed:
                     return batch

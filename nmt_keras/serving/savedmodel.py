@@ -30,6 +30,7 @@ from nmt_keras.serving.signatures import ServingLimits, TranslationServer
 _FORMAT = 1
 _CARD, _READABLE_CARD, _HELD_OUT = "model_card.json", "MODEL_CARD.md", "assets.extra/held_out.json"
 _GRAPH, _VARIABLES = "saved_model.pb", "variables/variables.data-00000-of-00001"
+_SIGNATURES = ("serving_default", "translate_n_best", "score")  # every exported model has them
 _TOLERANCE = 1e-4  # nats; what rounding may change
 
 
@@ -174,7 +175,8 @@ def load_export(path: Path) -> ExportedModel:
             raise ModelError(
                 f"{path / _CARD} must be of format {_FORMAT}. Received: format {card['format']}. Export the model anew."
             )
-        files, names = dict(card["files"]), list(card["signatures"])
+        files, names = dict(card["files"]), {*_SIGNATURES, *card["signatures"]}
+        int(card["limits"]["max_beam_size"])  # servers read it
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{path / _CARD} is not the card of an exported model: {error!r}. Export the model anew."

@@ -36,7 +36,7 @@ class RequestLimits:
     Args:
         max_bytes: of a request's body.
         max_sentences: of a request.
-        max_characters: of a sentence.
+        max_characters: of a request's sentences together, and of what is computed at once.
         max_batch: sentences computed at once.
         max_waiting: sentences that wait, for each model; beyond that the answer is 503.
         max_seconds: from a request to its answer; beyond that the answer is 504.
@@ -148,7 +148,12 @@ class _Service:
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
         """Starts the threads; at the end computes what was accepted."""
         for reference, model in self.models.items():
-            batcher = Batcher(partial(self._compute, model), self.limits.max_batch, self.limits.max_waiting)
+            batcher = Batcher(
+                partial(self._compute, model),
+                self.limits.max_batch,
+                self.limits.max_waiting,
+                self.limits.max_characters,
+            )
             self._batchers[reference] = batcher
             self.metrics.waiting.labels(reference).set_function(partial(getattr, batcher, "waiting"))
         threading.Thread(target=self._watch, name="reload", daemon=True).start()
@@ -184,9 +189,11 @@ class _Service:
             raise HTTPException(
                 422, f"A request must have at most {limits.max_sentences} sentences. Received: {len(sentences)}."
             )
-        if (longest := max(map(len, sentences), default=0)) > limits.max_characters:
+        if (characters := sum(map(len, sentences))) > limits.max_characters:
             raise HTTPException(
-                422, f"A sentence must have at most {limits.max_characters} characters. Received: {longest}."
+                422,
+                f"The sentences of a request must have at most {limits.max_characters} characters. "
+                f"Received: {characters}.",
             )
         try:
             submitted = self._batchers[model.reference].submit(asked, sentences)

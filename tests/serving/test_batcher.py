@@ -50,6 +50,22 @@ def test_what_comes_meanwhile_shares_batches(gate: Gate, batcher: Batcher) -> No
     assert gate.batches == [("a", ["one"]), ("a", ["two", "four", "five"]), ("b", ["three"])]
 
 
+def test_long_sentences_do_not_share_a_batch(gate: Gate) -> None:
+    batcher = Batcher(gate, max_batch=9, max_waiting=9, max_characters=10)
+    answers = batcher.submit("a", ["first"])
+    gate.entered.acquire()
+    answers += batcher.submit("a", ["x" * 6, "y" * 5, "zzzz", "longer than all", "z"])
+    gate.open.set()
+    wait(answers, 60)
+    batcher.close()
+    assert [batch for _, batch in gate.batches] == [
+        ["first"],
+        ["x" * 6, "zzzz"],
+        ["y" * 5, "z"],
+        ["longer than all"],
+    ]
+
+
 def test_a_full_queue_takes_all_or_nothing(gate: Gate, batcher: Batcher) -> None:
     answers = batcher.submit("a", ["one"])
     gate.entered.acquire()

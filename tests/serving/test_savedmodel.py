@@ -225,6 +225,7 @@ def test_files_that_are_not_as_written_are_refused(copy: Path, name: str, fault:
         (lambda card: card.update(format=2), "must be of format 1. Received: format 2"),
         (lambda card: card.pop("files"), "is not the card of an exported model: KeyError"),
         (lambda card: card.update(files=3), "is not the card of an exported model: TypeError"),
+        (lambda card: card.pop("limits"), "is not the card of an exported model: KeyError"),
         (lambda card: card["signatures"].append("summarize"), "cannot be loaded with tensorflow"),
         (lambda card: card["files"].clear(), "missing or changed"),
     ],

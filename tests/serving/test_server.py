@@ -1,20 +1,13 @@
 """The server's answers to good and bad requests, with a model in place of one that computes."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import requests
 from fastapi.testclient import TestClient
 
 from nmt_keras.errors import ModelError
@@ -111,6 +104,7 @@ def test_translations_come_in_the_order_of_the_sentences(client: TestClient) -> 
         ("/translate", {"sentences": ["one"], "model": "three"}, 422, "model must be one of one, two"),
         ("/translate", {"sentences": ["one"] * 9}, 422, "at most 8 sentences. Received: 9"),
         ("/translate", {"sentences": ["x" * 5001]}, 422, "at most 5000 characters. Received: 5001"),
+        ("/translate", {"sentences": ["x" * 1000] * 6}, 422, "at most 5000 characters. Received: 6000"),
         ("/translate", {"sentences": ["x" * 1_000_000]}, 413, "at most 100000 bytes"),
         ("/translate", {"sentences": [""] * 100_000}, 413, "at most 100000 bytes"),
         ("/translate", b'{"sentences": ["\\ud800 one"]}', 422, "sentences.0"),
@@ -270,35 +264,3 @@ def test_a_model_that_does_not_load_leaves_the_present_one(
     assert model.answer(Translate(), ["one two"])[0]["translation"]
     with pytest.raises(ModelError):
         ServedModel("mine", lambda: paths["broken"])
-
-
-@pytest.mark.heavy
-def test_the_command_serves_and_stops_gracefully(export_path: Path, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path / "server.log"
-    command = [sys.executable, "-c", "import sys; from nmt_keras.cli import main; sys.exit(main())"]
-    options = ["serve", "--model", str(export_path), "--model", str(export_path.parent), "--port", str(port)]
-    with log.open("wb") as output:
-        server = subprocess.Popen([*command, *options], stdout=output, stderr=subprocess.STDOUT, env={**os.environ})
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while True:
-            assert server.poll() is None, log.read_text()
-            try:
-                assert requests.get(f"{address}/healthz", timeout=5).json() == {"status": "ok"}
-                break
-            except requests.ConnectionError:
-                time.sleep(0.5)
-        assert len(requests.get(f"{address}/models", timeout=5).json()) == 2
-        body = {"sentences": ["one two three"] * 60, "n_best": 4}
-        answer = _in_thread(lambda: requests.post(f"{address}/translate", json=body, timeout=60))
-        while "nmt_open_requests 2.0" not in requests.get(f"{address}/metrics", timeout=5).text:
-            pass  # itself is one
-        server.send_signal(signal.SIGTERM)
-        assert len(answer().json()["translations"]) == 60
-        assert server.wait(60) in (0, -signal.SIGTERM)
-    finally:
-        server.kill()
-        server.wait(60)
