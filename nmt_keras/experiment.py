@@ -19,7 +19,6 @@ from nmt_keras.files import read_json, write_json
 from nmt_keras.measurements import Effort, Measurements, kept_measurements, measured
 from nmt_keras.models.directory import load_model
 from nmt_keras.processes import call_at_once
-from nmt_keras.report.figures import bleu_by_length, training_curves
 from nmt_keras.serving import standalone
 from nmt_keras.serving.model_card import Provenance, Score, training_facts
 from nmt_keras.serving.savedmodel import export_savedmodel
@@ -142,7 +141,6 @@ def run_experiment(
             keras.backend.clear_session()
         if not models:
             raise UserError("Every training failed:\n" + "\n".join(f"{name}: {why}" for name, why in failures.items()))
-        _draw(models, directory / "figures", parent)
         best = max(models, key=lambda name: models[name].summary.valid_bleu)
         registered_name = _experiment(corpus)
         tags = {"architecture": models[best].settings.architecture, "corpus": corpus.name}
@@ -331,11 +329,3 @@ def _restored(
     )
     saved_model = directory / values["saved_model"]
     return TrainedModel(settings, summary, evaluations, agreement, measurements, saved_model, values["model_uri"])
-
-
-def _draw(models: Mapping[str, TrainedModel], directory: Path, run: Run) -> None:
-    histories = {name: model.summary.history for name, model in models.items()}
-    run.log_figure(training_curves(histories, directory / "training.png"))
-    for split in next(iter(models.values())).evaluations:
-        rows = {name: model.evaluations[split].by_length for name, model in models.items()}
-        run.log_figure(bleu_by_length(rows, directory / f"bleu_by_length_{split}.png"))

@@ -1,12 +1,10 @@
 """The figures of comparisons and analyses, as PNG files (or SVG, by the name of the file)."""
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nmt_keras.errors import UserError
 from nmt_keras.report.chart import COLOURS, MOST_MARKERS, Chart, HeatMap
 
 if TYPE_CHECKING:
@@ -16,95 +14,6 @@ if TYPE_CHECKING:
 
 DOTS_PER_INCH = 144
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-
-
-def training_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> Path:
-    """Validation loss and BLEU while training, one line for each architecture.
-
-    Args:
-        histories: for each architecture its validations in order: "valid_loss" (nats per target token) and
-            "valid_bleu" (percent), each of which may be missing or None, at "target_tokens" (target tokens
-            seen so far) or, if any row lacks it, at "epoch".
-        path: of the file to write.
-
-    Returns:
-        the path.
-
-    Raises:
-        UserError: no validation to draw.
-    """
-    rows = [row for history in histories.values() for row in history]
-    if not rows:
-        raise UserError("Training curves need at least one validation. Received: none.")
-    by_tokens = all("target_tokens" in row for row in rows)
-    figure = _figure(width=11, height=4.4)
-    panels = figure.subplots(1, 2, sharex=True)
-    figures = (("valid_loss", "Validation loss (nats per token)"), ("valid_bleu", "Validation BLEU"))
-    for panel, (key, label) in zip(panels, figures, strict=True):
-        for index, (architecture, history) in enumerate(histories.items()):
-            measured = [row for row in history if row.get(key) is not None]
-            panel.plot(
-                [row["target_tokens" if by_tokens else "epoch"] for row in measured],
-                [row[key] for row in measured],
-                label=architecture,
-                color=COLOURS[index % len(COLOURS)],
-                marker=MARKERS[index % len(MARKERS)],
-                markersize=5,
-                markevery=max(1, len(measured) // 12),
-                linewidth=1.8,
-            )
-        panel.set_xlabel("Target tokens seen" if by_tokens else "Epoch")
-        panel.set_ylabel(label)
-        _tidy(panel)
-        panel.grid(axis="x", color="#dddddd", linewidth=0.8)
-        if by_tokens:
-            panel.xaxis.set_major_formatter(_engineering())
-        else:
-            panel.xaxis.get_major_locator().set_params(integer=True)
-    panels[1].set_ylim(bottom=0)
-    _legend(figure, panels[0])
-    return _save(figure, path)
-
-
-def bleu_by_length(rows_by_architecture: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> Path:
-    """BLEU by the length of the source, a group of bars for each bucket and a bar for each architecture.
-
-    Args:
-        rows_by_architecture: for each architecture the rows of `metrics.by_length`, all of one test set.
-        path: of the file to write.
-
-    Returns:
-        the path.
-
-    Raises:
-        UserError: no bucket to draw.
-    """
-    # Every architecture translates the same sentences, so a bucket has one number of them.
-    buckets = {(row["from"], row["to"]): row["sentences"] for rows in rows_by_architecture.values() for row in rows}
-    if not buckets:
-        raise UserError("BLEU by length needs at least one bucket. Received: none.")
-    ordered = sorted(buckets, key=lambda bucket: (bucket[0], bucket[1] or math.inf))
-    figure = _figure(width=max(7.0, 1.4 * len(ordered) + 2), height=4.6)
-    panel = figure.subplots()
-    width = 0.82 / len(rows_by_architecture)
-    for index, (architecture, rows) in enumerate(rows_by_architecture.items()):
-        offset = (index - (len(rows_by_architecture) - 1) / 2) * width
-        bars = panel.bar(
-            [ordered.index((row["from"], row["to"])) + offset for row in rows],
-            [row["bleu"] for row in rows],
-            width * 0.92,
-            label=architecture,
-            color=COLOURS[index % len(COLOURS)],
-        )
-        if len(rows_by_architecture) <= 3:
-            panel.bar_label(bars, fmt="%.1f", fontsize=8, padding=2)
-    panel.set_xticks(range(len(ordered)), [_bucket_label(bucket, buckets[bucket]) for bucket in ordered])
-    panel.set_xlabel("Words in the source sentence (n: number of sentences)")
-    panel.set_ylabel("BLEU")
-    panel.margins(y=0.1)
-    _tidy(panel)
-    _legend(figure, panel)
-    return _save(figure, path)
 
 
 def chart_image(chart: Chart, path: Path) -> Path:
@@ -234,24 +143,12 @@ def gradient_norms(norms_by_model: Mapping[str, Mapping[str, "np.ndarray"]], pat
     return _save(figure, path)
 
 
-def _bucket_label(bucket: tuple[int, int | None], sentences: int) -> str:
-    first, last = bucket
-    words = f"{first}+" if last is None else f"{first}–{last}" if last > first else f"{first}"
-    return f"{words}\nn = {sentences:,}"
-
-
 def _figure(width: float, height: float) -> "Figure":
     # The object interface draws with Agg and leaves pyplot's global state alone.
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
-
-
-def _engineering() -> Any:
-    from matplotlib.ticker import EngFormatter
-
-    return EngFormatter(sep="")  # 400k, 1.2M
 
 
 def _tidy(panel: "Axes") -> None:

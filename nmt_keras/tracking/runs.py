@@ -125,11 +125,6 @@ class Run:
             self._client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, tags)])
         return dataset
 
-    def log_figure(self, path: Path) -> None:
-        """Store an image file among the run's artifacts, under figures/."""
-        with mlflow_errors(UserError, f"Logging figure {path}"):
-            self._client.log_artifact(self.run_id, str(path), "figures")
-
     def log_image(self, path: Path, name: str) -> None:
         """Store an image file as the MLflow image NAME, which the run's page shows."""
         from PIL import Image
@@ -147,11 +142,6 @@ class Run:
         table = {key: list(column) for key, column in columns.items()}
         with mlflow_errors(UserError, f"Logging table {name}"):
             self._client.log_table(self.run_id, table, f"{name}.json")
-
-    def log_artifacts(self, directory: Path, name: str) -> None:
-        """Store the files of a directory among the run's artifacts, under NAME/."""
-        with mlflow_errors(UserError, f"Logging {directory}"):
-            self._client.log_artifacts(self.run_id, str(directory), name)
 
     def log_translation_model(
         self,

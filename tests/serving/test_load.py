@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.client import IncompleteRead
 from itertools import takewhile
 from pathlib import Path
@@ -17,9 +18,14 @@ import psutil
 import pytest
 from server_load import JSON, Reply, Request, Server, for_seconds, send_all, serving, summary, translate
 
+from nmt_keras.config import SearchConfig, TrainingConfig, TransformerConfig, VocabularyConfig
 from nmt_keras.data.parallel_text import Corpus, ParallelText
+from nmt_keras.data.phrasebook import phrasebook_corpus
 from nmt_keras.decoding.translator import Scorer, Translator
-from nmt_keras.models.directory import LoadedModel
+from nmt_keras.models.directory import LoadedModel, load_model
+from nmt_keras.serving.savedmodel import export_savedmodel
+from nmt_keras.training.settings import TrainingSettings
+from nmt_keras.training.trainer import train
 
 pytestmark = pytest.mark.heavy
 CLIENTS = 32
@@ -28,14 +34,46 @@ BAD_REQUESTS = 10_000
 
 
 @pytest.fixture(scope="module")
-def offline(loaded: LoadedModel, digits: Corpus) -> dict[str, str]:
-    """Sentences of 1 to 20 words, and their translations by the model in memory; no two have the same."""
-    draw, words = random.Random(4), sorted(set(" ".join(digits.split("train").sources).split()))
-    sentences = [" ".join(draw.choices(words, k=1 + number % 20)) for number in range(400)]
+def phrasebook() -> Corpus:
+    """The embedded corpus, with few validation sentences."""
+    corpus = phrasebook_corpus()
+    valid = corpus.split("valid")
+    few = ParallelText(valid.sources[:50], valid.targets[:50])
+    return replace(corpus, splits={**corpus.splits, "valid": few})
+
+
+@pytest.fixture(scope="module")
+def loaded(phrasebook: Corpus, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    """A small model of the embedded corpus."""
+    settings = TrainingSettings(
+        "transformer",
+        TransformerConfig(1, 1, 32, 2, 64, dropout_rate=0, inner_dropout_rate=0),
+        VocabularyConfig(600),
+        TrainingConfig(
+            max_tokens=200_000, batch_tokens=1536, learning_rate=0.01, warmup_steps=50, average_decay=0.95,
+            jit_compile=False,
+        ),
+        SearchConfig(beam_size=3),
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("trained") / "model"
+    train(phrasebook, settings, path, lambda figures, step: None)
+    return load_model(path)
+
+
+@pytest.fixture(scope="module")
+def export_path(loaded: LoadedModel, phrasebook: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That model on disk."""
+    return export_savedmodel(loaded, tmp_path_factory.mktemp("export"), phrasebook.split("valid").sources[:8])
+
+
+@pytest.fixture(scope="module")
+def offline(loaded: LoadedModel, phrasebook: Corpus) -> dict[str, str]:
+    """Sentences of 2 to 30 words, and their translations by the model in memory; no two have the same."""
+    sentences = [*phrasebook.split("test").sources[:300], *phrasebook.split("test_long").sources[:100]]
     translator = Translator(loaded.model, loaded.tokenizer, loaded.description.search)
     translations = [translation.text for translation in translator.translate(sentences)]
     different = dict(zip(translations, sentences, strict=True))
-    assert len(different) > 200
+    assert len(different) > 100
     return {sentence: translation for translation, sentence in different.items()}
 
 

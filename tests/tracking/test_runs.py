@@ -11,16 +11,11 @@ from nmt_keras.tracking import runs
 def test_a_run_is_written_to_the_default_store_in_the_working_directory(store, client) -> None:
     with runs.start_run("job", "default-store", tags={"corpus": "tiny"}) as run:
         run.log_parameters({"seed": 7})
-        directory = store / "conf"
-        directory.mkdir()
-        (directory / "config.yaml").write_text("seed: 7\n")
         (store / "curves.png").write_bytes(b"png")
-        run.log_artifacts(directory, "configuration")
-        run.log_figure(store / "curves.png")
+        run.log_file(store / "curves.png")
     assert (store / "mlflow.db").is_file()
     artifacts = store / "mlruns" / run.experiment_id / run.run_id / "artifacts"
-    assert (artifacts / "configuration" / "config.yaml").read_text() == "seed: 7\n"
-    assert (artifacts / "figures" / "curves.png").read_bytes() == b"png"
+    assert (artifacts / "curves.png").read_bytes() == b"png"
     written = client.get_run(run.run_id)
     assert written.info.status == "FINISHED"
     assert written.info.run_name == "job"
