@@ -11,10 +11,11 @@ import mlflow
 import pytest
 from sacrebleu.metrics import BLEU
 
-from nmt_keras import cli, experiment
+from nmt_keras import cli, experiment, measurements
 from nmt_keras.cli import main
 from nmt_keras.data.corpora import load_corpus
 from nmt_keras.files import read_json
+from nmt_keras.measurements import Effort
 
 COMPARE = [
     "compare", "--preset", "debug", "--architectures", "gru,transformer", "--seeds", "1,2", "--budget", "400-tokens",
@@ -37,6 +38,7 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
         return evaluate(*arguments)
 
     monkeypatch.setattr(experiment, "evaluate", fails_at_second)
+    monkeypatch.setattr(measurements, "THOROUGH", Effort(2, (8, 32), 64, 1, 8, 3, 400))  # each of all parts, in little
     assert main(command) == 1
     assert "transformer-seed1 failed: RuntimeError: out of memory" in capsys.readouterr().err.splitlines()
     results = {path.parent.name for path in Path("comparison").glob("*/result.json")}

@@ -24,6 +24,7 @@ from nmt_keras.data.phrasebook import phrasebook_corpus
 from nmt_keras.decoding.translator import Scorer, Translator
 from nmt_keras.models.directory import LoadedModel, load_model
 from nmt_keras.serving.savedmodel import export_savedmodel
+from nmt_keras.serving.signatures import ServingLimits
 from nmt_keras.training.settings import TrainingSettings
 from nmt_keras.training.trainer import train
 
@@ -53,7 +54,7 @@ def loaded(phrasebook: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Load
             max_tokens=200_000, batch_tokens=1536, learning_rate=0.01, warmup_steps=50, average_decay=0.95,
             jit_compile=False,
         ),
-        SearchConfig(beam_size=3),
+        SearchConfig(beam_size=2, max_length_ratio=1.2, extra_length=5),
     )  # fmt: skip
     path = tmp_path_factory.mktemp("trained") / "model"
     train(phrasebook, settings, path, lambda figures, step: None)
@@ -63,13 +64,14 @@ def loaded(phrasebook: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Load
 @pytest.fixture(scope="module")
 def export_path(loaded: LoadedModel, phrasebook: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That model on disk."""
-    return export_savedmodel(loaded, tmp_path_factory.mktemp("export"), phrasebook.split("valid").sources[:8])
+    held_out = phrasebook.split("valid").sources[:8]
+    return export_savedmodel(loaded, tmp_path_factory.mktemp("export"), held_out, limits=ServingLimits(48, 4))
 
 
 @pytest.fixture(scope="module")
 def offline(loaded: LoadedModel, phrasebook: Corpus) -> dict[str, str]:
-    """Sentences of 2 to 30 words, and their translations by the model in memory; no two have the same."""
-    sentences = [*phrasebook.split("test").sources[:300], *phrasebook.split("test_long").sources[:100]]
+    """Test sentences, and their translations by the model in memory; no two have the same."""
+    sentences = phrasebook.split("test").sources[:400]
     translator = Translator(loaded.model, loaded.tokenizer, loaded.description.search)
     translations = [translation.text for translation in translator.translate(sentences)]
     different = dict(zip(translations, sentences, strict=True))
