@@ -10,6 +10,7 @@ from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.errors import ConfigError, ModelError
 from nmt_keras.evaluation import Evaluation, evaluate, latency
 from nmt_keras.experiment import translate_standalone
+from nmt_keras.metrics.bootstrap import interval, mean_bleu, sentence_counts
 from nmt_keras.metrics.by_length import length_buckets
 from nmt_keras.metrics.significance import compare_systems
 from nmt_keras.models.directory import LoadedModel
@@ -25,7 +26,7 @@ class Rules:
 
     Args:
         min_gain: BLEU above the champion's, at least; the gain must be significant, too.
-        max_fall: BLEU that a bucket of source lengths may lose at most, where the loss is significant.
+        max_fall: BLEU that a bucket of source lengths may lose at most, where the loss's 95% interval excludes 0.
         max_milliseconds: median time of one sentence alone; None for any.
         export_sentences: so many sentences must come out of the exported model as they do here.
     """
@@ -97,21 +98,17 @@ def _gain(own: Evaluation, other: Evaluation | None, text: ParallelText, rules: 
 
 
 def _falls(own: Evaluation, other: Evaluation, text: ParallelText, rules: Rules) -> list[Finding]:
+    counts = [sentence_counts(evaluation.hypotheses, text.targets).counts for evaluation in (own, other)]
     findings = []
     for first, last, members in length_buckets(text.sources):
         if len(members) < _LEAST_SENTENCES:
             continue
-        (pair,) = compare_systems(
-            {
-                "candidate": [own.hypotheses[index] for index in members],
-                "champion": [other.hypotheses[index] for index in members],
-            },
-            [text.targets[index] for index in members],
-        )
-        fell = pair.difference < -rules.max_fall and pair.bootstrap_p < 0.05
+        (candidate, resampled), (champion, others) = (mean_bleu([of_system[members]]) for of_system in counts)
+        change = interval(candidate.value - champion.value, resampled - others)
+        fell = change.value < -rules.max_fall and change.excludes_zero
         figures = (
-            f"BLEU {pair.difference:+.2f} on {len(members)} sentences (p {pair.bootstrap_p:.4f}); "
-            f"a significant fall of more than {rules.max_fall:.2f} is refused"
+            f"BLEU {change.value:+.2f} ({change.low:+.2f} to {change.high:+.2f}) on {len(members)} sentences; "
+            f"a fall of more than {rules.max_fall:.2f} with an interval that excludes 0 is refused"
         )
         findings.append(Finding(f"length {first}-{last or ''}", not fell, figures))
     return findings
