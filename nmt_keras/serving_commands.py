@@ -118,10 +118,11 @@ def _exported(directory: Path, reference: str) -> Path:
     kept = Path(user_cache_dir("nmt_keras")) / "exports" / digest.hexdigest()[:32]
     if (kept / "1").is_dir():
         return kept / "1"
+    loaded = load_model(directory)
     held_out = read_held_out(directory)
     if not held_out:
         raise ModelError(
             f"{reference} keeps no held-out sentences to check an export with. Give some, and serve what is written: "
             f"`nmt-keras export --model {reference} --source-file FILE --output DIR`."
         )
-    return export_savedmodel(load_model(directory), kept, held_out, provenance=Provenance(training_facts(directory)))
+    return export_savedmodel(loaded, kept, held_out, provenance=Provenance(training_facts(directory)))

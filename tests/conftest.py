@@ -27,9 +27,11 @@ _RECURRENT = {"embedding_dim": 8, "hidden_dim": 12, "dropout_rate": 0.0}
 _TRANSFORMER = {"model_dim": 16, "num_heads": 4, "feed_forward_dim": 24, "dropout_rate": 0.0, "inner_dropout_rate": 0.0}
 ARCHITECTURES: dict[str, ArchitectureConfig] = {
     "rnn": RecurrentConfig("rnn", **_RECURRENT),
-    "rnn-2-layers": RecurrentConfig("rnn", 2, tied_embeddings=True, **_RECURRENT),
+    "rnn-2-layers": RecurrentConfig("rnn", 2, **_RECURRENT),
     "lstm": RecurrentConfig("lstm", 2, residual=True, encoder_direction="backward", **_RECURRENT),
-    "lstm-bidirectional": RecurrentConfig("lstm", 2, encoder_direction="bidirectional", **_RECURRENT),
+    "lstm-bidirectional": RecurrentConfig(
+        "lstm", 2, encoder_direction="bidirectional", tied_embeddings=True, **_RECURRENT
+    ),
     "gru": RecurrentConfig("gru", **_RECURRENT),
     "gru-reset-before": RecurrentConfig("gru", reset_after=False, encoder_direction="bidirectional", **_RECURRENT),
     "rnn-attention": RecurrentAttentionConfig("rnn", attention="dot", **_RECURRENT),

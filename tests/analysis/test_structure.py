@@ -84,7 +84,7 @@ def test_layers_of_any_architecture(sizes: ArchitectureConfig) -> None:
     width = sizes.model_dim if transformer else sizes.hidden_dim
     blocks = {"encoder_block_0": S, "decoder_block_0": T} if transformer else {"encoder": S, "decoder": T}
     assert {name: shapes[name] for name in blocks} == {name: (1, length, width) for name, length in blocks.items()}
-    if not transformer or not sizes.tied_embeddings:
+    if not sizes.tied_embeddings:
         output = "output_embedding" if transformer else "output_projection"
         assert shapes[output] == (1, T, V)
         assert (shapes["source_embedding"][1], shapes["target_embedding"][1]) == (S, T)  # type: ignore[index]

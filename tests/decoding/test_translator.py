@@ -26,7 +26,7 @@ EMPTY = [1, 3]
 
 @pytest.fixture
 def model(sizes: ArchitectureConfig, build: Any, tokenizer: Any) -> Any:
-    return build(sizes, tokenizer.vocabulary_size, seed=12, gain=3.0)
+    return build(sizes, tokenizer.vocabulary_size, seed=12, gain=2.0)
 
 
 @pytest.mark.parametrize("batch_size", [2, 64])
