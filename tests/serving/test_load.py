@@ -32,6 +32,7 @@ pytestmark = pytest.mark.heavy
 CLIENTS = 32
 SECONDS = 60
 BAD_REQUESTS = 10_000
+LIMITS = ServingLimits(max_source_tokens=48, max_beam_size=4)
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +66,15 @@ def loaded(phrasebook: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Load
 def export_path(loaded: LoadedModel, phrasebook: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That model on disk."""
     held_out = phrasebook.split("valid").sources[:8]
-    return export_savedmodel(loaded, tmp_path_factory.mktemp("export"), held_out, limits=ServingLimits(48, 4))
+    return export_savedmodel(loaded, tmp_path_factory.mktemp("export"), held_out, limits=LIMITS)
 
 
 @pytest.fixture(scope="module")
 def offline(loaded: LoadedModel, phrasebook: Corpus) -> dict[str, str]:
     """Test sentences, and their translations by the model in memory; no two have the same."""
-    sentences = phrasebook.split("test").sources[:400]
+    sources = phrasebook.split("test").sources[:500]
+    lengths = map(len, loaded.tokenizer.encode_all(sources))
+    sentences = [s for s, length in zip(sources, lengths, strict=True) if length <= LIMITS.max_source_tokens]
     translator = Translator(loaded.model, loaded.tokenizer, loaded.description.search)
     translations = [translation.text for translation in translator.translate(sentences)]
     different = dict(zip(translations, sentences, strict=True))

@@ -140,7 +140,9 @@ def test_one_model_is_chosen(browser: Any, address: str) -> None:
 def test_errors_are_told(browser: Any, address: str) -> None:
     opened = OpenedPage(browser, address, "phone")
     for panel in opened.translate("x" * 501):
-        assert panel.locator(".note").inner_text() == "A sentence must have at most 500 characters. Received: 501."
+        assert panel.locator(".note").inner_text() == (
+            "The sentences of a request must have at most 500 characters. Received: 501."
+        )
         assert panel.locator(".translation").count() == 0
     opened.page.select_option("#first", "loud")
     opened.page.select_option("#second", "")
