@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from nmt_keras.errors import CorpusError
 
@@ -37,7 +38,7 @@ class ParallelText:
     def __len__(self) -> int:
         return len(self.sources)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """The hash of all pairs, in their order (hexadecimal)."""
         digest = hashlib.sha256()

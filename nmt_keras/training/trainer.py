@@ -76,7 +76,8 @@ def train(
         ConfigError: the directory was begun with other settings, or a setting cannot be used.
         CorpusError: no pair is left to train on.
     """
-    if (finished := finished_training(corpus, settings, directory)) is not None:
+    run = RunDirectory(directory, _fixed_settings(corpus, settings))
+    if (finished := run.summary()) is not None:
         print(f"{directory} holds a finished training and is left as it is.", file=sys.stderr)
         return finished
     scope, num_devices = distribute(settings.devices)
@@ -107,7 +108,6 @@ def train(
     batches = TrainingBatches(text, config.batch_tokens, num_shapes, settings.seed, num_devices)
     _say_what_is_trained(corpus, tokenizer, batches, dropped)
 
-    run = RunDirectory(directory, _fixed_settings(corpus, settings))
     deadline = _deadline(settings, began)
     epochs = _epochs(config, text.num_target_tokens)
     progress = TrainingProgress(batches, epochs, deadline, log_metrics)

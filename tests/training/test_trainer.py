@@ -20,7 +20,7 @@ from nmt_keras.metrics.bleu import bleu
 from nmt_keras.models.directory import load_model
 from nmt_keras.training import trainer
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
-from nmt_keras.training.trainer import train
+from nmt_keras.training.trainer import finished_training, train
 
 MODEL_FILES = {
     "model.json", "vocabulary.model", "model.weights.h5", "held_out.json", "settings.json", "training.json",
@@ -138,6 +138,18 @@ def test_a_finished_directory_is_left_as_it_is(
     assert train(digits, settings, directory, silent) == summary
     assert train(digits, replace(settings, max_minutes=1.0), directory, silent) == summary
     assert contents(directory) == before
+
+
+def test_pairs_that_are_left_out_do_not_make_it_another_training(
+    digits: Corpus, settings: TrainingSettings, tmp_path: Path, silent: Any
+) -> None:
+    text = digits.split("train")
+    train_split = ParallelText([*text.sources, "", "one"], [*text.targets, "un", "un " * 60])
+    corpus = replace(digits, splits={**digits.splits, "train": train_split})
+    short = replace(settings, training=replace(settings.training, epochs=1))
+    summary = train(corpus, short, tmp_path / "model", silent)
+    assert sum(summary.dropped.values()) == 2
+    assert finished_training(corpus, short, tmp_path / "model") == summary
 
 
 def test_an_interrupted_training_goes_on(
