@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 import requests
 from browsing import CHROMIUM, SWITCHES
+from free_port import free_port
 
 from nmt_keras.config import ArchitectureConfig, RecurrentAttentionConfig, RecurrentConfig, TransformerConfig
 from nmt_keras.data.parallel_text import Corpus, ParallelText
@@ -174,9 +174,7 @@ def tracking_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """A tracking server with a store of its own, set as the one to use."""
     directory = tmp_path / "server"
     directory.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     log = tmp_path / "server.log"
     with log.open("wb") as output:

@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from free_port import free_port
 
 TIMEOUT = 60.0  # seconds that a client waits: beyond that, the server hangs
 JSON = {"Content-Type": "application/json"}
@@ -159,9 +159,7 @@ def serving(log: Path, *options: str, port: int | None = None) -> Iterator[Serve
         port: to listen on; by default a free one.
     """
     if port is None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
     command = [sys.executable, "-c", "import sys; from nmt_keras.cli import main; sys.exit(main())", "serve"]
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -1,7 +1,6 @@
 import ast
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import requests
+from free_port import free_port
 
 from nmt_keras.tracking import runs
 from nmt_keras.tracking.promotion import promote_champion
@@ -153,9 +153,7 @@ def test_a_registered_model_is_served_by_mlflow(saved_model, tmp_path, monkeypat
         )
     promote_champion("served", register(logged.model_uri, "served"), instead_of=None)
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = tmp_path / "server.log"
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/served@champion"]
     options = ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]

@@ -6,7 +6,6 @@ and client stub, and a session that runs the graph as that server does, but none
 
 import base64
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 import requests
 import tensorflow as tf
+from free_port import free_port
 from prediction_service import serve
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
@@ -32,15 +32,9 @@ NAME = "nmt-en-fr"
 SERVER = "tensorflow_model_server"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def _real_server(base_path: Path, log: Path) -> Iterator[tuple[str, str]]:
-    by_grpc, by_http = _free_port(), _free_port()
+    by_grpc, by_http = free_port(), free_port()
     options = [f"--port={by_grpc}", f"--rest_api_port={by_http}", f"--model_name={NAME}"]
     with log.open("wb") as output:
         command = [SERVER, *options, f"--model_base_path={base_path}"]
