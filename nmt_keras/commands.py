@@ -83,7 +83,7 @@ def run_train(options: Namespace) -> None:
     summary = tracked_training(corpus, _settings(options, preset, options.architecture, options.seed), Path(output))
     print(
         f"{output}: valid BLEU {summary.valid_bleu:.2f}, {summary.epochs} epochs, {summary.parameters:,} parameters, "
-        f"{summary.tokens_per_second:,.0f} target tokens/s"
+        f"{summary.cost.tokens_per_second:,.0f} target tokens/s"
     )
 
 

@@ -12,8 +12,8 @@ from nmt_keras.experiment import TrainedModel
 from nmt_keras.metrics.bootstrap import Interval, SentenceCounts, mean_bleu, sentence_counts
 from nmt_keras.metrics.by_length import length_buckets, quantile_edges
 from nmt_keras.metrics.significance import PairedComparison, compare_systems
-from nmt_keras.processes import processors
 from nmt_keras.report.summary import Row
+from nmt_keras.training.settings import TrainingCost
 
 
 def by_architecture(models: Mapping[str, TrainedModel]) -> dict[str, list[TrainedModel]]:
@@ -29,14 +29,19 @@ def rows(models: Mapping[str, TrainedModel]) -> list[Row]:
     return [_row(architecture, trained) for architecture, trained in by_architecture(models).items()]
 
 
-def training_speed(trained: Sequence[TrainedModel]) -> tuple[float, int]:
-    """Target tokens per second in the trainings of an architecture, and the processors they had.
+def training_cost(trained: Sequence[TrainedModel]) -> TrainingCost:
+    """The mean over the trainings of an architecture.
 
     With all processors where that was measured afterwards, else as they were trained.
     """
-    if alone := [model.measurements.training_speed for model in trained if model.measurements.training_speed]:
-        return statistics.fmean(alone), len(processors())
-    return statistics.fmean(model.summary.tokens_per_second for model in trained), trained[0].summary.processors
+    alone = [model.measurements.training_cost for model in trained if model.measurements.training_cost]
+    costs = alone or [model.summary.cost for model in trained]
+    joules = [cost.joules_per_token for cost in costs if cost.joules_per_token is not None]
+    return TrainingCost(
+        statistics.fmean(cost.tokens_per_second for cost in costs),
+        statistics.fmean(joules) if joules else None,
+        costs[0].processors,
+    )
 
 
 def compare_architectures(models: Mapping[str, TrainedModel], corpus: Corpus, split: str) -> list[PairedComparison]:
@@ -138,7 +143,7 @@ def _row(architecture: str, trained: Sequence[TrainedModel]) -> Row:
         },
         first.summary.parameters,
         first.summary.parameters_outside_embeddings,
-        *training_speed(trained),
+        training_cost(trained),
         max(model.summary.peak_memory for model in trained),
         [model.evaluations["test"].sentences_per_second for model in trained],
     )

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from nmt_keras.claims import claims
-from nmt_keras.comparison import bleu_by_length, by_architecture, counts_by_architecture, training_speed
+from nmt_keras.comparison import bleu_by_length, by_architecture, counts_by_architecture, training_cost
 from nmt_keras.comparison_charts import chart_notes, charts
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.experiment import Outcome, TrainedModel
@@ -138,6 +138,8 @@ def _scores(
     goal = min(
         max(row["valid_bleu"] for row in model.summary.history) for trained in grouped.values() for model in trained
     )
+    costs = {name: training_cost(grouped[name]) for name in ranked}
+    energy = all(cost.joules_per_token is not None for cost in costs.values())
     rows = []
     for name in ranked:
         trained = grouped[name]
@@ -157,7 +159,8 @@ def _scores(
                 mean_of_seeds([100 * repetition(of_seed) for of_seed in hypotheses], ".1f"),
                 mean_of_seeds([_length_ratio(of_seed, test.targets) for of_seed in hypotheses], ".3f"),
                 mean_of_seeds([seconds / 60 for seconds in times if seconds is not None], ".1f"),
-                f"{training_speed(trained)[0]:,.0f}",
+                f"{costs[name].tokens_per_second:,.0f}",
+                *([f"{costs[name].joules_per_token:.3f}"] if energy else []),
                 f"{max(model.summary.peak_memory for model in trained) / 1e9:.1f}",
                 mean_of_seeds([model.measurements.latency for model in trained], ".0f"),
                 f"{trained[0].summary.parameters:,}",
@@ -165,7 +168,8 @@ def _scores(
         )
     columns = [
         "architecture", "BLEU", "95% interval", "from the best", "chrF", "TER", "perplexity", "rare words %",
-        "repeated %", "length ratio", f"minutes to BLEU {goal:.1f}", "tokens/s", "GB", "ms a sentence", "parameters",
+        "repeated %", "length ratio", f"minutes to BLEU {goal:.1f}", "tokens/s",
+        *(["J a token"] if energy else []), "GB", "ms a sentence", "parameters",
     ]  # fmt: skip
     first = grouped[ranked[0]][0]
     signatures = [first.evaluations["test"].bleu, first.evaluations["test"].chrf, first.measurements.ter]
@@ -176,8 +180,9 @@ def _scores(
         f"Rare words: share of the {wanted:,} words of the references that training has ten times or less. "
         f"Repeated: bigrams that their sentence already had (references: {100 * repetition(test.targets):.1f}%). "
         f"Minutes: of updates, to the first validation BLEU of {goal:.1f}, which every training reached. Tokens/s: "
-        f"target tokens in training, on {training_speed(grouped[ranked[0]])[1]} CPU. GB: peak memory of the training's "
-        "process. ms a sentence: median latency, one sentence at a time. Signatures: "
+        f"target tokens in training, on {costs[ranked[0]].processors} CPU. "
+        f"{'J a token: that the processors used in training, by their counters. ' if energy else ''}"
+        "GB: peak memory of the training's process. ms a sentence: median latency, one sentence at a time. Signatures: "
         + "; ".join(score.signature for score in signatures)
     )
     return Table("scores", "Scores, costs and speeds", columns, rows), {"scores": note}

@@ -187,10 +187,11 @@ def _train(corpus: Corpus, settings: TrainingSettings, directory: Path, run: Run
     summary = train(corpus, settings, directory, run.log_metrics)
     run.log_metrics(
         {
-            "training_tokens_per_second": summary.tokens_per_second,
+            "training_tokens_per_second": summary.cost.tokens_per_second,
             "training_peak_memory": summary.peak_memory,
             "parameters": summary.parameters,
         }
+        | ({} if (joules := summary.cost.joules_per_token) is None else {"training_joules_per_token": joules})
         | {f"dropped_{reason}": count for reason, count in summary.dropped.items()},
         summary.steps,
     )

@@ -22,8 +22,8 @@ from nmt_keras.metrics.bleu import Score, ter
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.models.factory import build_model
 from nmt_keras.processes import processors
-from nmt_keras.training.settings import TrainingSettings, TrainingSummary
-from nmt_keras.training.trainer import training_speed
+from nmt_keras.training.settings import TrainingCost, TrainingSettings, TrainingSummary
+from nmt_keras.training.trainer import training_cost
 
 _FILE = "measurements.json"
 _MIN_GRADIENT_SENTENCES = 8  # that a mean is taken over
@@ -39,7 +39,7 @@ class Effort(NamedTuple):
         step_repeats: measurements of each.
         gradient_sentences: that gradient norms are averaged over, at most.
         attended_sentences: whose attention is kept.
-        training_tokens: that the speed of a training is measured with, where others ran beside it; 0 to leave that out.
+        training_tokens: that the cost of a training is measured with, where others ran beside it; 0 to leave that out.
     """
 
     timed_sentences: int
@@ -63,7 +63,7 @@ class Measurements:
         ter: translation edit rate on the split test.
         perplexity: by test split; e^(cross-entropy in nats per target token of the vocabulary).
         latency: median time of one sentence alone, milliseconds.
-        training_speed: target tokens per second of the training with all processors to itself, where it shared them.
+        training_cost: of the training with all processors to itself, where it shared them.
         vocabulary_sha256: of the model.
         step_times: of training and encoding by length; empty where the model was not looked into closely.
         gradient_norms: "before training" and "after training" -> encoder state -> norm by distance; empty likewise.
@@ -75,7 +75,7 @@ class Measurements:
     perplexity: Mapping[str, float]
     latency: float
     vocabulary_sha256: str
-    training_speed: float | None = None
+    training_cost: TrainingCost | None = None
     step_times: Sequence[StepTime] = ()
     gradient_norms: Mapping[str, Mapping[str, Sequence[float]]] | None = None
     attention: Sequence[Mapping[str, Any]] = ()
@@ -102,9 +102,9 @@ def measured(
         effort: how closely to look into it; None to leave out all that is the same for every seed.
     """
     figures = _measure(loaded, corpus, evaluations, effort)
-    if effort and effort.training_tokens and summary.processors < len(processors()):
-        speed = training_speed(corpus, replace(settings, init_from=directory / "model"), effort.training_tokens)
-        figures = replace(figures, training_speed=speed)
+    if effort and effort.training_tokens and summary.cost.processors < len(processors()):
+        cost = training_cost(corpus, replace(settings, init_from=directory / "model"), effort.training_tokens)
+        figures = replace(figures, training_cost=cost)
     write_json(directory / _FILE, {"effort": effort} | asdict(figures))
     return figures
 
@@ -117,7 +117,12 @@ def kept_measurements(directory: Path, effort: Effort | None) -> Measurements | 
     if values.pop("effort") != (effort and [list(v) if isinstance(v, tuple) else v for v in effort]):
         return None
     return Measurements(
-        **values | {"ter": Score(**values["ter"]), "step_times": [StepTime(*times) for times in values["step_times"]]}
+        **values
+        | {
+            "ter": Score(**values["ter"]),
+            "training_cost": values["training_cost"] and TrainingCost(*values["training_cost"]),
+            "step_times": [StepTime(*times) for times in values["step_times"]],
+        }
     )
 
 

@@ -20,6 +20,7 @@ ORDER = [
     "config",
     "progress",
     "processes",
+    "energy",
     "text",
     "layers",
     "models",

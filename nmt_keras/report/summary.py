@@ -11,6 +11,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from nmt_keras.metrics.significance import PairedComparison
     from nmt_keras.tracking.registry import Version
+    from nmt_keras.training.settings import TrainingCost
 
 
 class Row(NamedTuple):
@@ -24,8 +25,7 @@ class Row(NamedTuple):
         agreement: share of the right forms preferred, by bucket of distance; empty where it is not measured.
         parameters: trainable weights.
         parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
-        tokens_per_second: target tokens, in training.
-        processors: that a training had to itself at this speed.
+        cost: of a training.
         peak_memory: of a training, bytes.
         sentences_per_second: in translation.
     """
@@ -37,8 +37,7 @@ class Row(NamedTuple):
     agreement: Mapping[str, Sequence[float]]
     parameters: int
     parameters_outside_embeddings: int
-    tokens_per_second: float
-    processors: int
+    cost: "TrainingCost"
     peak_memory: int
     sentences_per_second: Sequence[float]
 
@@ -50,7 +49,7 @@ def print_scores(rows: Sequence[Row], title: str) -> None:
         "chrF test",
         "parameters",
         "outside embeddings",
-        f"target tokens/s, training on {rows[0].processors} CPU",
+        f"target tokens/s, training on {rows[0].cost.processors} CPU",
         "memory, training",
         "sentences/s, translation",
     ]
@@ -63,7 +62,7 @@ def print_scores(rows: Sequence[Row], title: str) -> None:
                 mean_of_seeds(row.chrf, ".2f"),
                 f"{row.parameters:,}",
                 f"{row.parameters_outside_embeddings:,}",
-                f"{row.tokens_per_second:,.0f}",
+                f"{row.cost.tokens_per_second:,.0f}",
                 f"{row.peak_memory / 1e9:.1f} GB",
                 f"{statistics.fmean(row.sentences_per_second):,.1f}",
             ]

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.dataset import TrainingBatches
+from nmt_keras.energy import EnergyMeter
 
 Logs = dict[str, Any] | None
 LogMetrics = Callable[[Mapping[str, float], int], None]
@@ -19,6 +20,7 @@ LogMetrics = Callable[[Mapping[str, float], int], None]
 _DRAWS_PER_EPOCH = 2**18  # apart from the epoch before; times some thousand epochs, still an int32
 _BAR_SECONDS = 0.5  # between updates of the progress bar
 _LINE_SECONDS = 10.0  # between lines of progress where there is no terminal
+_KEPT = ("training_seconds", "training_tokens", "training_joules", "losses")  # by a checkpoint
 _VALIDATION_MARGIN = 1.3  # the next validation may take this much longer than the last
 
 
@@ -66,9 +68,11 @@ class TrainingProgress(keras.callbacks.Callback):
         self.log_every = log_every
         self.training_seconds = 0.0
         self.training_tokens = 0.0
+        self.training_joules: float | None = 0.0  # None where the machine does not tell
         self.losses: list[dict[str, float]] = []  # what was logged, to draw learning curves
         self._compiled: set[BatchShape] = set()
         self._seconds: list[float] = []  # of the latest steps
+        self._energy = EnergyMeter()
         self._shown = 0.0
         self.bar: Progress | None = None
 
@@ -78,9 +82,16 @@ class TrainingProgress(keras.callbacks.Callback):
         return self.training_tokens / self.training_seconds if self.training_seconds else 0.0
 
     @property
+    def joules_per_token(self) -> float | None:
+        """What the machine used over the same steps, if it tells."""
+        if self.training_joules is None or not self.training_tokens:
+            return None
+        return self.training_joules / self.training_tokens
+
+    @property
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps of it."""
-        return {name: getattr(self, name) for name in ("training_seconds", "training_tokens", "losses")}
+        return {name: getattr(self, name) for name in _KEPT}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from a checkpoint."""
@@ -90,6 +101,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self.epoch = epoch
         self.plan = self.batches.plan(epoch)
         self._step_ended = time.time()
+        self._energy.joules()
         console = Console(stderr=True)
         text = "epoch {task.fields[epoch]}/{task.fields[epochs]}  step {task.completed}/{task.total}"
         self.bar = bar = Progress(
@@ -107,10 +119,13 @@ class TrainingProgress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         now = time.time()
         seconds, self._step_ended = now - self._step_ended, now
+        joules = self._energy.joules()
         shape, pairs = self.plan[batch]
         if shape in self._compiled:
             self.training_seconds += seconds
             self.training_tokens += float(self.target_lengths[pairs].sum())
+            if self.training_joules is not None:
+                self.training_joules = None if joules is None else self.training_joules + joules
             self._seconds = [*self._seconds[-99:], seconds]
         self._compiled.add(shape)
         step = self.epoch * self.steps_per_epoch + batch + 1

@@ -15,7 +15,7 @@ import keras
 
 from nmt_keras.errors import ConfigError
 from nmt_keras.files import read_json, write_json
-from nmt_keras.training.settings import TrainingSummary
+from nmt_keras.training.settings import TrainingCost, TrainingSummary
 
 _SETTINGS, _CHECKPOINT, _SUMMARY = "settings.json", "checkpoint.json", "training.json"
 
@@ -57,7 +57,10 @@ class RunDirectory:
     def summary(self) -> TrainingSummary | None:
         """The summary of a finished training."""
         path = self.path / _SUMMARY
-        return TrainingSummary(**read_json(path)) if path.exists() else None
+        if not path.exists():
+            return None
+        values = read_json(path)
+        return TrainingSummary(**values | {"cost": TrainingCost(*values["cost"])})
 
     def restore(self, model: keras.Model) -> dict[str, Any] | None:
         """Loads the last checkpoint into a compiled model and returns what was saved with it, or None."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from nmt_keras.config import ArchitectureConfig, SearchConfig, TrainingConfig, VocabularyConfig
 from nmt_keras.errors import ConfigError
@@ -75,6 +76,20 @@ class TrainingSettings:
         return replace(self, max_minutes=max_minutes, training=training)
 
 
+class TrainingCost(NamedTuple):
+    """What a training takes of a machine.
+
+    Args:
+        tokens_per_second: real target tokens trained on per second, compilation and validation excluded.
+        joules_per_token: that the processors used for one of them, where they tell and the training had them all.
+        processors: that the training shared with no other one of its experiment.
+    """
+
+    tokens_per_second: float
+    joules_per_token: float | None
+    processors: int
+
+
 @dataclass(frozen=True)
 class TrainingSummary:
     """What came of a training.
@@ -85,8 +100,7 @@ class TrainingSummary:
         steps: updates done.
         parameters: trainable weights.
         parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
-        tokens_per_second: real target tokens trained on per second, compilation and validation excluded.
-        processors: that the training shared with no other one of its experiment.
+        cost: of its updates.
         peak_memory: the most memory that the process had at once, bytes.
         valid_bleu: of the kept weights, greedy search.
         valid_loss: of the kept weights, nats per token.
@@ -101,8 +115,7 @@ class TrainingSummary:
     steps: int
     parameters: int
     parameters_outside_embeddings: int
-    tokens_per_second: float
-    processors: int
+    cost: TrainingCost
     peak_memory: int
     valid_bleu: float
     valid_loss: float

@@ -1,6 +1,7 @@
 """One training, from parallel text to a model directory; interrupted, it goes on with the same command."""
 
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -47,7 +48,7 @@ from nmt_keras.training.losses import LabelSmoothedCrossEntropy, TokenLoss
 from nmt_keras.training.optimizer import WholeBatchAdam
 from nmt_keras.training.run_directory import RunDirectory
 from nmt_keras.training.schedules import InverseSquareRoot
-from nmt_keras.training.settings import TrainingSettings, TrainingSummary
+from nmt_keras.training.settings import TrainingCost, TrainingSettings, TrainingSummary
 from nmt_keras.training.xla import choose_xla
 
 HELD_OUT_SENTENCES = 32
@@ -162,8 +163,8 @@ def finished_training(corpus: Corpus, settings: TrainingSettings, directory: Pat
     return RunDirectory(directory, _fixed_settings(corpus, settings)).summary()
 
 
-def training_speed(corpus: Corpus, settings: TrainingSettings, tokens: int) -> float:
-    """Real target tokens per second of a training as `settings` has it, by a short one that nothing is kept of.
+def training_cost(corpus: Corpus, settings: TrainingSettings, tokens: int) -> TrainingCost:
+    """What a training as `settings` has it takes, by a short one that nothing is kept of.
 
     Args:
         corpus: what to train on.
@@ -176,7 +177,7 @@ def training_speed(corpus: Corpus, settings: TrainingSettings, tokens: int) -> f
     short = replace(short, training=replace(short.training, validate_every=short.training.epochs))
     with TemporaryDirectory() as directory:
         corpus = replace(corpus, splits={**corpus.splits, "valid": few})
-        return train(corpus, short, Path(directory), lambda *_: None).tokens_per_second
+        return train(corpus, short, Path(directory), lambda *_: None).cost
 
 
 def _measure(
@@ -303,8 +304,11 @@ def _summary(
         steps=int(history[-1]["step"]),
         parameters=model.count_params(),
         parameters_outside_embeddings=model.count_params_outside_embeddings(),
-        tokens_per_second=progress.tokens_per_second,
-        processors=len(processors()),
+        cost=TrainingCost(
+            progress.tokens_per_second,
+            progress.joules_per_token if len(processors()) == os.cpu_count() else None,
+            len(processors()),
+        ),
         peak_memory=peak_memory(),
         valid_bleu=best["valid_bleu"],
         valid_loss=best["valid_loss"],

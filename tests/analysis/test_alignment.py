@@ -326,14 +326,14 @@ def test_alignment_error_of_other_languages_is_refused(
 def test_i_goes_with_je_and_eating_with_mange(tmp_path: Path) -> None:
     settings = TrainingSettings(
         "transformer",
-        TransformerConfig(2, 2, 64, 4, 128, dropout_rate=0, inner_dropout_rate=0),
+        TransformerConfig(1, 1, 64, 4, 128, dropout_rate=0, inner_dropout_rate=0),
         VocabularyConfig(600),
         TrainingConfig(
-            epochs=1,
+            max_tokens=500_000,
             batch_tokens=1536,
-            learning_rate=0.004,
-            warmup_steps=100,
-            average_decay=0.98,
+            learning_rate=0.01,
+            warmup_steps=50,
+            average_decay=0.95,
             jit_compile=False,
         ),
     )

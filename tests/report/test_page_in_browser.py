@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from browsing import SIZES, Opened
-from playwright.sync_api import expect
 from report_example import example
 
 from nmt_keras.report.page import Report, write_page
@@ -87,8 +86,9 @@ def test_the_explorer_answers(browser: Any, path: Path) -> None:
     page.locator("#attention-map").scroll_into_view_if_needed()
     box = page.locator("#attention-map .nsewdrag").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 4.5 / 14, box["y"] + box["height"] * 4.5 / 14, steps=4)
-    expect(page.locator("#explorer-note")).to_have_text(
-        "“word4” attends most to “word3” (100%).", timeout=60_000
+    page.wait_for_function(
+        "text => document.querySelector('#explorer-note').innerText === text",
+        arg="“word4” attends most to “word3” (100%).",
     )
     opened.fine()
 

@@ -1,10 +1,12 @@
 """Whole trainings of a tiny model on a made-up corpus."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -18,7 +20,7 @@ from nmt_keras.decoding.translator import Scorer, Translator
 from nmt_keras.errors import ConfigError
 from nmt_keras.metrics.bleu import bleu
 from nmt_keras.models.directory import load_model
-from nmt_keras.training import trainer
+from nmt_keras.training import callbacks, trainer
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
 from nmt_keras.training.trainer import finished_training, train
 
@@ -60,6 +62,8 @@ def whole(
     directory = tmp_path_factory.mktemp("whole") / "model"
     with pytest.MonkeyPatch.context() as patch:
         recorder = Recorder(patch)
+        patch.setattr(trainer, "processors", lambda: range(os.cpu_count() or 1))
+        patch.setattr(callbacks, "EnergyMeter", lambda: SimpleNamespace(joules=lambda: 7.0))
         summary = train(digits, settings, directory, recorder.log_metrics)
     return directory, summary, recorder
 
@@ -88,6 +92,23 @@ def test_each_pair_is_seen_once_per_epoch(
     assert logged == [step for step in range(1, summary.steps + 1) if step % 20 == 0]
 
 
+def test_costs_are_those_of_all_updates_but_the_first_of_each_shape(
+    digits: Corpus, settings: TrainingSettings, whole: tuple[Path, TrainingSummary, Recorder]
+) -> None:
+    directory, summary, _ = whole
+    config = settings.training
+    text = TokenizedText(digits.split("train"), load_model(directory).tokenizer)
+    batches = TrainingBatches(text, config.batch_tokens, 4 * config.batch_shapes, settings.seed)
+    shapes, tokens = zip(
+        *((shape, text.target_lengths[rows].sum()) for n in range(4) for shape, rows in batches.plan(n)), strict=True
+    )
+    counted = [tokens[n] for n, shape in enumerate(shapes) if shape in shapes[:n]]
+    assert 0 < len(counted) < len(shapes)
+    assert summary.cost.joules_per_token == pytest.approx(7 * len(counted) / sum(counted))
+    assert summary.cost.tokens_per_second == pytest.approx(sum(counted) / summary.history[-1]["training_seconds"])
+    assert summary.cost.processors == os.cpu_count()
+
+
 def test_it_learns(whole: tuple[Path, TrainingSummary, Recorder]) -> None:
     _, summary, _ = whole
     losses = [entry["train_loss"] for entry in summary.history]
@@ -110,7 +131,6 @@ def test_figures_belong_to_the_weights_that_are_kept(
     assert loaded.description.search == settings.search
     assert (loaded.description.source_language, loaded.description.target_language) == ("en", "fr")
     assert summary.parameters == loaded.model.count_params()
-    assert summary.tokens_per_second > 0
     assert json.loads((directory / "training.json").read_text())["valid_bleu"] == summary.valid_bleu
 
 
