@@ -119,14 +119,15 @@ def _longest_bucket(
 ) -> Claim:
     gains, evidence = [], []
     longest = buckets[-1]
-    for better, worse in pairs:
+    for better, worse in pairs if len(buckets) > 1 else ():
         if better not in grouped or worse not in grouped:
             continue
         value = longest.bleu[better].value - longest.bleu[worse].value
         gain = interval(value, longest.resampled[better] - longest.resampled[worse])
         gains.append(gain)
         evidence.append(f"on {longest.words} words {better} has {_bleu(gain)} more than {worse}")
-    return Claim(statement, _verdict(gain.low > 0 for gain in gains), evidence, "the architectures were not compared")
+    lacking = "it takes these architectures, and two buckets of sentence length"
+    return Claim(statement, _verdict(gain.low > 0 for gain in gains), evidence, lacking)
 
 
 def _parallel(grouped: Mapping[str, Sequence[TrainedModel]]) -> Claim:

@@ -83,8 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"nmt-keras: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("nmt-keras: interrupted; the same command goes on from the last epoch.", file=sys.stderr)
+        print("nmt-keras: interrupted. A training goes on from its last epoch with the same --output.", file=sys.stderr)
         return 1
+    except (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        print(f"nmt-keras: a file or directory cannot be used. Received: {error}.", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -13,6 +13,7 @@ from jsonargparse import Namespace
 
 from nmt_keras.config import ARCHITECTURES, SECTIONS, Preset, SearchConfig
 from nmt_keras.errors import ConfigError, CorpusError, UserError
+from nmt_keras.processes import processors
 
 if TYPE_CHECKING:
     from nmt_keras.data.parallel_text import Corpus, ParallelText
@@ -90,7 +91,7 @@ def run_train(options: Namespace) -> None:
 def run_main(options: Namespace) -> int:
     from nmt_keras.measurements import BRIEF
 
-    corpus, outcome = _experiment(options, "main", [options.seed], ("test", "test_long"), BRIEF)
+    corpus, outcome = _experiment(options, "main", [options.seed], BRIEF)
     from nmt_keras.comparison import compare_architectures, rows
     from nmt_keras.comparison_report import write_report
     from nmt_keras.experiment import translate_standalone
@@ -125,7 +126,7 @@ def run_compare(options: Namespace) -> int:
         raise ConfigError(f"--seeds must be whole numbers with commas. Received: {options.seeds!r}.") from None
     from nmt_keras.measurements import THOROUGH
 
-    corpus, outcome = _experiment(options, "comparison", seeds, ("test", "test_long", "test_longer"), THOROUGH)
+    corpus, outcome = _experiment(options, "comparison", seeds, THOROUGH)
     from nmt_keras.comparison import compare_architectures, rows
     from nmt_keras.comparison_report import write_report
     from nmt_keras.report.summary import print_by_length, print_comparisons, print_scores
@@ -141,11 +142,14 @@ def run_compare(options: Namespace) -> int:
     return _failed(outcome)
 
 
-def _experiment(
-    options: Namespace, kind: str, seeds: Sequence[int], test_splits: Sequence[str], effort: "Effort"
-) -> "tuple[Corpus, Outcome]":
+def _experiment(options: Namespace, kind: str, seeds: Sequence[int], effort: "Effort") -> "tuple[Corpus, Outcome]":
     """Trains, evaluates and registers what the options ask for."""
-    preset = given_preset(options, options.architectures.split(","))
+    if os.environ["KERAS_BACKEND"] != "tensorflow":
+        raise ConfigError(
+            "main and compare export what they train, which needs --backend tensorflow. "
+            f"Received: {os.environ['KERAS_BACKEND']}. `nmt-keras train` takes every backend."
+        )
+    preset = given_preset(options, list(dict.fromkeys(options.architectures.split(","))))
     corpus = _load_corpus(options)
     from nmt_keras.experiment import run_experiment
 
@@ -156,6 +160,8 @@ def _experiment(
     if budget := options.get("budget"):
         trainings = [settings.within(budget) for settings in trainings]
     jobs = _jobs(options, limited_time=any(settings.max_minutes for settings in trainings))
+    print(f"What is trained goes to {directory}: after an interruption, --output {directory} goes on.", file=sys.stderr)
+    test_splits = ["test", *(split for split in corpus.splits if split.startswith("test_"))]
     return corpus, run_experiment(corpus, trainings, directory, test_splits, effort, jobs)
 
 
@@ -170,9 +176,10 @@ def _jobs(options: Namespace, limited_time: bool) -> int:
             f"--jobs must be 1 where trainings are limited in time, of which each must have the whole machine. "
             f"Received: --jobs {options.jobs}. Give a budget in tokens or epochs, or no --jobs."
         )
-    # One training keeps few processors busy; accelerators are not shared.
+    # One training keeps few processors busy; accelerators are not shared, nor processors that cannot be told apart.
     on_processors = os.environ["KERAS_BACKEND"] == "tensorflow" and not has_gpu() and options.devices == "1"
-    return options.jobs or (2 if on_processors and not limited_time else 1)
+    shareable = hasattr(os, "sched_setaffinity") and len(processors()) > 1
+    return options.jobs or (2 if on_processors and shareable and not limited_time else 1)
 
 
 def _failed(outcome: "Outcome") -> int:
@@ -201,6 +208,7 @@ def run_evaluate(options: Namespace) -> None:
 
     text, corpus, split = given_test_set(options)
     loaded = given_model(options)
+    check_languages(options, loaded)
     search = given_search(options, loaded)
     evaluation = evaluate(loaded, text, search)
     if options.json:
@@ -232,6 +240,22 @@ def given_test_set(options: Namespace) -> "tuple[ParallelText, str | None, str |
     if text is None or faults:
         raise CorpusError(faults)
     return text, None, None
+
+
+def check_languages(options: Namespace, loaded: "LoadedModel") -> None:
+    """A model is measured on a corpus of its own languages; files are taken as they are.
+
+    Raises:
+        ConfigError: the corpus is of others.
+    """
+    description = loaded.description
+    languages = f"{description.source_language}-{description.target_language}"
+    given = f"{options.source_language}-{options.target_language}"
+    if options.source_file is None and given != languages:
+        raise ConfigError(
+            f"The corpus must be of the model's languages, {languages}. Received: {given}. "
+            f"Give --source-language and --target-language."
+        )
 
 
 def run_translate(options: Namespace) -> None:

@@ -51,16 +51,13 @@ def compare_architectures(models: Mapping[str, TrainedModel], corpus: Corpus, sp
     """
     grouped = by_architecture(models)
     seeds = set.intersection(*({model.settings.seed for model in trained} for trained in grouped.values()))
-    hypotheses = {
-        architecture: [
-            sentence
-            for model in trained
-            if model.settings.seed in seeds
-            for sentence in model.evaluations[split].hypotheses
-        ]
+    if not seeds:
+        return []
+    trainings = {
+        architecture: [model.evaluations[split].hypotheses for model in trained if model.settings.seed in seeds]
         for architecture, trained in grouped.items()
     }
-    return compare_systems(hypotheses, list(corpus.split(split).targets) * len(seeds))
+    return compare_systems(trainings, corpus.split(split).targets)
 
 
 def counts_by_architecture(

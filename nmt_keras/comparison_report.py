@@ -3,7 +3,6 @@
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,10 @@ from nmt_keras.report.figures import chart_image, heat_map_image
 from nmt_keras.report.page import Duel, Report, Translated, write_page
 from nmt_keras.report.summary import mean_of_seeds
 from nmt_keras.tracking.git import git_tags
+from nmt_keras.version import versions
 
 _EXAMPLES = 4  # wins, and as many losses, of each two systems
 _PACKAGES = (
-    "nmt-keras",
     "keras",
     "tensorflow",
     "tensorflow-text",
@@ -270,7 +269,7 @@ def _versions(corpus: Corpus, outcome: Outcome) -> Iterator[tuple[str, str]]:
         f"{platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors",
     )
     yield "Keras backend", keras.backend.backend()
-    yield "packages", ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
+    yield "packages", ", ".join(f"{package} {number}" for package, number in versions(_PACKAGES).items())
     for split, text in corpus.splits.items():
         yield f"{split}: pairs, SHA-256", f"{len(text):,}, {text.sha256}"
     for sha256 in dict.fromkeys(model.measurements.vocabulary_sha256 for model in outcome.models.values()):

@@ -280,3 +280,14 @@ class Preset:
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+
+
+def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} as {"a.b": 1}; an empty mapping stays a value."""
+    names: dict[str, Any] = {}
+    for name, value in nested.items():
+        if isinstance(value, Mapping) and value:
+            names |= flat(value, f"{prefix}{name}.")
+        else:
+            names[f"{prefix}{name}"] = value
+    return names

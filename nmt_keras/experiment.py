@@ -1,7 +1,9 @@
 """The story of a run, told once: prepare, train, evaluate, choose, register, export, serve."""
 
+import shutil
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,11 +15,11 @@ import keras
 from nmt_keras.analysis.agreement import Agreement, agreement_accuracy
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.decoding.translator import Scorer, Translation
-from nmt_keras.errors import UserError
+from nmt_keras.errors import ConfigError, UserError
 from nmt_keras.evaluation import Evaluation, evaluate
 from nmt_keras.files import read_json, write_json
 from nmt_keras.measurements import Effort, Measurements, kept_measurements, measured
-from nmt_keras.models.directory import load_model
+from nmt_keras.models.directory import load_model, read_held_out
 from nmt_keras.processes import call_at_once
 from nmt_keras.serving import standalone
 from nmt_keras.serving.model_card import Provenance, Score, training_facts
@@ -26,7 +28,7 @@ from nmt_keras.tracking.promotion import promote_candidate
 from nmt_keras.tracking.registry import name_for, register
 from nmt_keras.tracking.runs import Run, start_run
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
-from nmt_keras.training.trainer import HELD_OUT_SENTENCES, finished_training, train
+from nmt_keras.training.trainer import finished_training, train
 
 _CONTEXTS = {"train": "training", "valid": "validation"}
 _RESULT = "result.json"
@@ -61,7 +63,7 @@ class Outcome:
     """What an experiment found.
 
     Args:
-        models: by name, the architecture's where there is one seed, else "lstm-seed2".
+        models: by name, such as "lstm-seed2".
         failures: what went wrong with the trainings that are not among them, by name.
         best: name of the model with the highest validation BLEU.
         registered_name: of the best model in the registry.
@@ -104,7 +106,7 @@ def run_experiment(
         corpus: with "train", "valid" and "test".
         trainings: one for each architecture and seed.
         directory: for the models, the exports, the results and the figures.
-        test_splits: what to evaluate on, "test" among them; those that the corpus lacks are passed over.
+        test_splits: what to evaluate on, "test" first.
         effort: how closely to look into the models of the first seed.
         jobs: trainings at once. Each has a process of its own, on its share of the processors; what is measured of the
             trained models is measured of one at a time.
@@ -112,19 +114,24 @@ def run_experiment(
     Raises:
         UserError: a mistake in the settings, or every training failed.
     """
-    seeds = {settings.seed for settings in trainings}
-    named = {
-        settings.architecture + (f"-seed{settings.seed}" if len(seeds) > 1 else ""): settings for settings in trainings
-    }
-    test_splits = [split for split in test_splits if split in corpus.splits]
+    named = {f"{settings.architecture}-seed{settings.seed}": settings for settings in trainings}
     models: dict[str, TrainedModel] = {}
     with _kept_run(corpus, "experiment", directory, None) as parent:
         for split in corpus.splits:
             _log_dataset(parent, corpus, split)
+        finished = {
+            name: finished_training(corpus, settings, directory / name / "model") for name, settings in named.items()
+        }
+        for name, summary in finished.items():
+            if summary and summary.max_minutes != named[name].max_minutes:
+                raise ConfigError(
+                    f"All trainings of an experiment must have one limit of time. Received: {named[name].max_minutes} "
+                    f"minutes, but {directory / name} was trained with {summary.max_minutes}. Give another --output."
+                )
         unfinished = {
-            name: (corpus, settings, directory / name, name, parent)
-            for name, settings in named.items()
-            if finished_training(corpus, settings, directory / name / "model") is None
+            name: (corpus, named[name], directory / name, name, parent)
+            for name, summary in finished.items()
+            if summary is None
         }
         failures = call_at_once(_train_apart, unfinished, jobs)
         for name, settings in named.items():
@@ -133,31 +140,41 @@ def run_experiment(
             try:
                 closely = effort if settings.seed == trainings[0].seed else None
                 models[name] = _trained_model(corpus, settings, directory / name, name, parent, test_splits, closely)
-            except UserError:
-                raise
+            except UserError as error:
+                failures[name] = str(error)
             except Exception as error:  # one architecture's failure must not cost the others' hours
                 failures[name] = f"{type(error).__name__}: {error}"
-                print(f"{name} failed: {failures[name]}", file=sys.stderr)
+                traceback.print_exc()
             keras.backend.clear_session()
         if not models:
             raise UserError("Every training failed:\n" + "\n".join(f"{name}: {why}" for name, why in failures.items()))
         best = max(models, key=lambda name: models[name].summary.valid_bleu)
-        registered_name = _experiment(corpus)
-        tags = {"architecture": models[best].settings.architecture, "corpus": corpus.name}
-        version = register(models[best].model_uri, registered_name, tags)
-        aliases = promote_candidate(registered_name, version)
-    return Outcome(models, failures, best, registered_name, version, aliases, parent, directory)
+        version, aliases = _registered(models[best], corpus, directory)
+    return Outcome(models, failures, best, _experiment(corpus), version, aliases, parent, directory)
+
+
+def _registered(best: TrainedModel, corpus: Corpus, directory: Path) -> tuple[int, list[str]]:
+    """The version that the best model of an experiment is, and the aliases that it was given."""
+    kept = directory / "registered.json"
+    values = read_json(kept) if kept.exists() else {}
+    if values.get("model_uri") != best.model_uri:
+        name = _experiment(corpus)
+        tags = {"architecture": best.settings.architecture, "corpus": corpus.name}
+        version = register(best.model_uri, name, tags)
+        values = {"model_uri": best.model_uri, "version": version, "aliases": promote_candidate(name, version)}
+        write_json(kept, values)
+    return values["version"], values["aliases"]
 
 
 def translate_standalone(saved_model: Path, sentences: Sequence[str]) -> list[str]:
     """Translations by a new process that loads the SavedModel and knows nothing of this package."""
     program = subprocess.run(
         [sys.executable, str(Path(standalone.__file__)), str(saved_model)],
-        input="\n".join(sentences).encode(),
+        input="".join(sentence + "\n" for sentence in sentences).encode(),
         stdout=subprocess.PIPE,
         check=True,
     )
-    return program.stdout.decode().removesuffix("\n").split("\n")  # a carriage return is part of a sentence
+    return program.stdout.decode().removesuffix("\n").split("\n")  # a translation may hold a carriage return
 
 
 def _experiment(corpus: Corpus) -> str:
@@ -222,8 +239,9 @@ def _trained_model(
     """Evaluates a finished training, or reads what an earlier call left."""
     summary = finished_training(corpus, settings, directory / "model")
     assert summary is not None
-    if (directory / _RESULT).exists():
-        return _restored(corpus, settings, summary, directory, effort)
+    result = read_json(directory / _RESULT) if (directory / _RESULT).exists() else {}
+    if result.get("texts") == _texts(corpus, test_splits):
+        return _restored(result, corpus, settings, summary, directory, effort)
     with _kept_run(corpus, name, directory, parent) as run:
         return _evaluated(corpus, settings, summary, directory, run, test_splits, effort)
 
@@ -263,10 +281,11 @@ def _evaluated(
     measurements = measured(directory, loaded, corpus, evaluations, settings, summary, effort)
     metrics |= {"test_ter": measurements.ter.score, "test_latency_milliseconds": measurements.latency}
     metrics |= {f"{split}_perplexity": perplexity for split, perplexity in measurements.perplexity.items()}
+    shutil.rmtree(directory / "export", ignore_errors=True)  # of an evaluation that was interrupted
     saved_model = export_savedmodel(
         loaded,
         directory / "export",
-        corpus.split("valid").sources[:HELD_OUT_SENTENCES],
+        read_held_out(directory / "model"),
         provenance=Provenance(training_facts(directory / "model"), _scores(corpus, evaluations)),
     )
     logged = run.log_translation_model(
@@ -284,8 +303,28 @@ def _evaluated(
         },
     )
     model = TrainedModel(settings, summary, evaluations, agreement, measurements, saved_model, logged.model_uri)
-    _save(model, directory)
+    write_json(
+        directory / _RESULT,
+        {
+            "texts": _texts(corpus, test_splits),
+            "evaluations": {
+                split: {
+                    "translations": evaluation.translations,
+                    "sentences_per_second": evaluation.sentences_per_second,
+                }
+                for split, evaluation in evaluations.items()
+            },
+            "agreement": agreement and agreement.as_json(),
+            "saved_model": str(saved_model.relative_to(directory)),
+            "model_uri": logged.model_uri,
+        },
+    )
     return model
+
+
+def _texts(corpus: Corpus, splits: Sequence[str]) -> dict[str, str]:
+    """By which what is on disk is known to be of the same test sentences."""
+    return {split: corpus.split(split).sha256 for split in splits}
 
 
 def _scores(corpus: Corpus, evaluations: Mapping[str, Evaluation]) -> list[Score]:
@@ -296,28 +335,14 @@ def _scores(corpus: Corpus, evaluations: Mapping[str, Evaluation]) -> list[Score
     ]
 
 
-def _save(model: TrainedModel, directory: Path) -> None:
-    write_json(
-        directory / _RESULT,
-        {
-            "evaluations": {
-                split: {
-                    "translations": evaluation.translations,
-                    "sentences_per_second": evaluation.sentences_per_second,
-                }
-                for split, evaluation in model.evaluations.items()
-            },
-            "agreement": model.agreement and model.agreement.as_json(),
-            "saved_model": str(model.saved_model.relative_to(directory)),
-            "model_uri": model.model_uri,
-        },
-    )
-
-
 def _restored(
-    corpus: Corpus, settings: TrainingSettings, summary: TrainingSummary, directory: Path, effort: Effort | None
+    values: Mapping[str, Any],
+    corpus: Corpus,
+    settings: TrainingSettings,
+    summary: TrainingSummary,
+    directory: Path,
+    effort: Effort | None,
 ) -> TrainedModel:
-    values = read_json(directory / _RESULT)
     evaluations = {
         split: Evaluation.of(
             corpus.split(split), [Translation(*pair) for pair in kept["translations"]], kept["sentences_per_second"]

@@ -3,9 +3,11 @@
 import io
 import os
 import sys
+import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Queue
@@ -82,6 +84,7 @@ def _call(
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, share)
     keep_freed_memory()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         function(*arguments)
     except KeyboardInterrupt:
@@ -89,8 +92,18 @@ def _call(
     except Exception as error:
         failure = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         print(f"failed: {failure}", file=sys.stderr)
+        if not isinstance(error, UserError):
+            traceback.print_exc()
         tells.send(failure)
         sys.exit(1)
+
+
+def _end_with_parent() -> None:
+    """A call whose caller was killed must not go on, least of all beside the next one."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 class _Named(io.TextIOBase):

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from jsonargparse import Namespace
 
-from nmt_keras.commands import given_test_set
+from nmt_keras.commands import check_languages, given_test_set
 from nmt_keras.errors import UserError
 
 
@@ -59,16 +59,18 @@ def run_promote(options: Namespace) -> int:
     from nmt_keras.models.directory import load_model
     from nmt_keras.promotion import judge
     from nmt_keras.tracking.promotion import champion_of, promote_champion, record
-    from nmt_keras.tracking.registry import resolve, version_of
+    from nmt_keras.tracking.registry import add_version, resolve, version_of
 
     name = options.name
     model = options.model or f"models:/{name}@candidate"
     version, present = version_of(model, name), champion_of(name)
-    if version == present:
+    if version is not None and version == present:
         print(f"Version {version} of {name} is the champion already.")
         return 0
     champion = None if present is None else load_model(resolve(f"models:/{name}/{present}"))
-    findings = judge(load_model(resolve(f"models:/{name}/{version}")), champion, text, rules)
+    candidate = load_model(resolve(model if version is None else f"models:/{name}/{version}"))
+    check_languages(options, candidate)
+    findings = judge(candidate, champion, text, rules)
     for finding in findings:
         print(f"{'kept  ' if finding.kept else 'BROKEN'}  {finding.rule}: {finding.figures}")
     broken = [finding for finding in findings if not finding.kept]
@@ -77,6 +79,8 @@ def run_promote(options: Namespace) -> int:
     if options.dry_run:
         print(f"Nothing was changed. Without --dry-run: {decision} ({reason}).")
         return 0
+    if version is None:
+        version = add_version(model, name)
     if decision != "refused":
         promote_champion(name, version, present)
     figures = {finding.rule.replace(" ", "_"): finding.figures for finding in findings}

@@ -49,7 +49,9 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
     out = capsys.readouterr().out
     measured = {path: path.stat().st_mtime_ns for path in Path("comparison").glob("*/measurements.json")}
     assert len(measured) == 4
+    versions = mlflow.MlflowClient().search_model_versions("name = 'nmt-eng-fra'")
     assert main(command) == 0
+    assert len(mlflow.MlflowClient().search_model_versions("name = 'nmt-eng-fra'")) == len(versions)
     assert len(evaluated) == 5
     assert capsys.readouterr().out == out
     runs = mlflow.search_runs(search_all_experiments=True, output_format="list")

@@ -40,7 +40,7 @@ def test_each_architecture_is_a_child_of_one_run(work: Path, monkeypatch: pytest
     runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-    assert sorted(run.data.tags["mlflow.runName"] for run in children) == ["rnn", "transformer"]
+    assert sorted(run.data.tags["mlflow.runName"] for run in children) == ["rnn-seed1", "transformer-seed1"]
     for child in children:
         assert child.info.status == "FINISHED"
         assert {"valid_bleu", "test_bleu", "test_chrf", "valid_loss"} <= set(child.data.metrics)
@@ -63,7 +63,7 @@ def test_the_better_model_is_registered(work: Path, monkeypatch: pytest.MonkeyPa
     runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
     chosen = next(run for run in runs if run.info.run_id == registered.run_id)
     children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
-    assert chosen.data.tags["mlflow.runName"] == registered.tags["architecture"]
+    assert chosen.data.tags["mlflow.runName"] == f"{registered.tags['architecture']}-seed1"
     # The run's last figure is of the kept weights, by which the choice is made.
     assert chosen.data.metrics["valid_bleu"] == max(run.data.metrics["valid_bleu"] for run in children)
 
@@ -84,7 +84,7 @@ def test_savedmodel_pyfunc_and_command_line_translate_alike(
     pyfunc = mlflow.pyfunc.load_model("models:/nmt-eng-fra@champion")
     by_pyfunc = [line.replace("\n", " ") for line in pyfunc.predict(pd.DataFrame({"source": sentences}))]
     version = mlflow.MlflowClient().get_model_version_by_alias("nmt-eng-fra", "champion")
-    export = work / "run" / version.tags["architecture"] / "export" / "1"
+    export = work / "run" / f"{version.tags['architecture']}-seed1" / "export" / "1"
     by_export = translate_standalone(export, sentences)
     assert len(set(by_command)) > 20  # not all the same nonsense
     differing = [

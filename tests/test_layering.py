@@ -13,6 +13,7 @@ PACKAGE = Path(nmt_keras.__file__).parent
 
 # From the bottom to the top: a module imports only from its own line and from lines above it.
 ORDER = [
+    "version",
     "special_tokens",
     "errors",
     "files",

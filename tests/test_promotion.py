@@ -44,7 +44,7 @@ def test_a_worse_model_is_refused(
     code, printed, champions = promote()
     assert (code, champions) == (2, [1])
     assert "Version 2 of nmt-eng-fra was refused: gain: BLEU" in printed
-    assert "kept    export: 50 of 50 sentences" in printed
+    assert "kept    export: the exported model translates 50 sentences as the model in memory" in printed
     monkeypatch.setattr(promotion, "_export", lambda *arguments: promotion.Finding("export", True, ""))  # takes long
 
     code, printed, champions = promote("--dry-run")

@@ -7,16 +7,13 @@ import keras
 import numpy as np
 
 
-def compile_inference(
-    model: keras.Model, function: Callable[..., Any], num_arguments: int, jit_compile: bool = False
-) -> Callable[..., Any]:
+def compile_inference(model: keras.Model, function: Callable[..., Any], num_arguments: int) -> Callable[..., Any]:
     """Compiles a function that reads the model's weights and changes none.
 
     Args:
         model: whose weights `function` reads.
         function: takes `num_arguments` tensors (rows, length) int32; returns a nest of tensors.
         num_arguments: number of its arguments.
-        jit_compile: with TensorFlow, compile with XLA (once for each shape). JAX always compiles, PyTorch never.
 
     Returns:
         A function from NumPy arrays to a nest of NumPy arrays. It sees later changes of the weights.
@@ -26,7 +23,7 @@ def compile_inference(
             import tensorflow as tf
 
             signature = [tf.TensorSpec((None, None), tf.int32)] * num_arguments
-            run = tf.function(function, input_signature=signature, jit_compile=jit_compile)
+            run = tf.function(function, input_signature=signature)
         case "jax":
             import jax
 

@@ -15,6 +15,8 @@ from nmt_keras.decoding.search import beam_search
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.text.tokenizer import Tokenizer
 
+_BATCH_TOKENS = 4096  # of sources translated at once: what a search keeps in memory grows with them
+
 
 class Translation(NamedTuple):
     """A translation and its score: the log-probability divided by the length penalty."""
@@ -30,17 +32,12 @@ class Translator:
         model: any architecture.
         tokenizer: its vocabulary.
         config: beam size, length penalty, batch size.
-        jit_compile: compile the search with XLA; pays on thousands of sentences.
     """
 
-    def __init__(
-        self, model: TranslationModel, tokenizer: Tokenizer, config: SearchConfig, jit_compile: bool = False
-    ) -> None:
+    def __init__(self, model: TranslationModel, tokenizer: Tokenizer, config: SearchConfig) -> None:
         self.tokenizer = tokenizer
         self.config = config
-        self._search = compile_inference(
-            model, lambda source_ids: beam_search(model, source_ids, config), 1, jit_compile
-        )
+        self._search = compile_inference(model, lambda source_ids: beam_search(model, source_ids, config), 1)
 
     def translate(self, sentences: Sequence[str], progress: Callable[[int], None] | None = None) -> list[Translation]:
         """The best translation of each sentence, in their order. An empty or blank one stays empty, with score 0.
@@ -53,9 +50,11 @@ class Translator:
         lengths = np.array([len(ids) for ids in source_ids])
         translations = [Translation("", 0.0)] * len(sentences)
         order = [i for i in np.argsort(lengths, kind="stable")[::-1] if sentences[i].strip()]
-        for start in range(0, len(order), self.config.batch_size):
-            members = order[start : start + self.config.batch_size]
-            batch = pad([source_ids[i] for i in members], (len(members), rounded_up(lengths[members[0]])))
+        while order:
+            length = rounded_up(lengths[order[0]])  # the longest that are left
+            rows = min(self.config.batch_size, max(1, _BATCH_TOKENS // length))
+            members, order = order[:rows], order[rows:]
+            batch = pad([source_ids[i] for i in members], (len(members), length))
             ids, scores = self._search(batch)
             texts = self.tokenizer.decode_all(ids[:, 0])
             for member, text, score in zip(members, texts, scores[:, 0], strict=True):
@@ -74,7 +73,7 @@ class Scorer:
         batch_tokens: token slots of a batch on each side.
     """
 
-    def __init__(self, model: TranslationModel, tokenizer: Tokenizer, batch_tokens: int = 4096) -> None:
+    def __init__(self, model: TranslationModel, tokenizer: Tokenizer, batch_tokens: int = _BATCH_TOKENS) -> None:
         self.tokenizer = tokenizer
         self.batch_tokens = batch_tokens
         self._score = compile_inference(

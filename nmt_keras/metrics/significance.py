@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+
 from nmt_keras.errors import UserError
 from nmt_keras.metrics.bleu import bleu
 
@@ -16,7 +18,7 @@ class PairedComparison:
     Args:
         system: name of one.
         other: name of the other.
-        difference: BLEU of `system` minus BLEU of `other`, percent.
+        difference: BLEU of `system` minus BLEU of `other`, percent; each the mean over its trainings.
         bootstrap_p: p-value of paired bootstrap resampling (Koehn 2004), corrected.
         randomization_p: p-value of approximate randomization (Riezler and Maxwell 2005), corrected.
     """
@@ -33,13 +35,17 @@ class PairedComparison:
         return max(self.bootstrap_p, self.randomization_p) < 0.05
 
 
-def compare_systems(hypotheses: Mapping[str, Sequence[str]], references: Sequence[str]) -> list[PairedComparison]:
+def compare_systems(
+    trainings: Mapping[str, Sequence[Sequence[str]]], references: Sequence[str]
+) -> list[PairedComparison]:
     """Tests each two systems, with Holm's correction for the number of pairs.
 
+    The unit that is drawn or exchanged is a sentence, with what all trainings of a system made of it: trainings are no
+    further sentences, and do not make a test more certain than its sentences allow.
+
     Args:
-        hypotheses: for each system its translations. Several trainings of one architecture are tested together when
-            their translations, one training after the other, are one system's.
-        references: what each should read, as many.
+        trainings: for each system the translations of each of its trainings; as many trainings for every system.
+        references: what each translation should read.
 
     Returns:
         A comparison for each pair, in the order of the systems.
@@ -47,18 +53,21 @@ def compare_systems(hypotheses: Mapping[str, Sequence[str]], references: Sequenc
     Raises:
         UserError: nothing to compare, or systems that differ in their number of sentences.
     """
-    lengths = {name: len(sentences) for name, sentences in hypotheses.items()}
-    if not references or set(lengths.values()) - {len(references)}:
+    lengths = {name: [len(sentences) for sentences in of_system] for name, of_system in trainings.items()}
+    if not references or any(set(of_system) != {len(references)} for of_system in lengths.values()):
         raise UserError(
             f"A comparison needs one translation of each system for each reference, and at least one of them. "
             f"Received: {len(references)} references, translations {lengths}."
         )
-    pairs = list(combinations(hypotheses, 2))
-    raw = {test: _p_values(hypotheses, references, test) for test in ("bs", "ar")}
+    pairs = list(combinations(trainings, 2))
+    raw = {test: _p_values(trainings, references, test) for test in ("bs", "ar")}
     corrected = {
         test: dict(zip(pairs, holm([values[pair] for pair in pairs]), strict=True)) for test, values in raw.items()
     }
-    scores = {name: bleu(sentences, references).score for name, sentences in hypotheses.items()}
+    scores = {
+        name: float(np.mean([bleu(sentences, references).score for sentences in of_system]))
+        for name, of_system in trainings.items()
+    }
     return [
         PairedComparison(a, b, scores[a] - scores[b], corrected["bs"][a, b], corrected["ar"][a, b]) for a, b in pairs
     ]
@@ -78,15 +87,22 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _p_values(
-    hypotheses: Mapping[str, Sequence[str]], references: Sequence[str], test_type: str
+    trainings: Mapping[str, Sequence[Sequence[str]]], references: Sequence[str], test_type: str
 ) -> dict[tuple[str, str], float]:
     from sacrebleu.metrics import BLEU
     from sacrebleu.significance import PairedTest
 
-    systems = list(hypotheses.items())
+    class PooledBLEU(BLEU):
+        """BLEU of several translations of each sentence: of the sums of their n-gram counts."""
+
+        def _extract_corpus_statistics(self, hypotheses: Any, references: Any) -> Any:
+            extract = super()._extract_corpus_statistics
+            return np.sum([extract(of_training, references) for of_training in zip(*hypotheses, strict=True)], axis=0)
+
+    systems: Any = [(name, list(zip(*of_system, strict=True))) for name, of_system in trainings.items()]
     values = {}
     for place, (name, _) in enumerate(systems[:-1]):
-        metric = {"BLEU": BLEU(references=[references])}
+        metric: Any = {"BLEU": PooledBLEU(references=[references])}
         results: Any = PairedTest(systems[place:], metric, None, test_type)()[1]["BLEU"]
         for (other, _), result in zip(systems[place + 1 :], results[1:], strict=True):
             values[name, other] = float(result.p_value)

@@ -105,6 +105,9 @@ class Transformer(TranslationModel):
             x = block(x, mask[:, None, None, :], training=training)
             if watch:
                 watch(f"layer {layer}", x)
+        return self._memory(x, mask)
+
+    def _memory(self, x: Tensor, mask: Tensor) -> Memory:
         x = self.encoder_norm(x)
         cross = [block.cross_attention.keys_values(x) for block in self.decoder_blocks]
         return {"cross": [{"keys": keys, "values": values} for keys, values in cross], "mask": mask}
@@ -135,13 +138,14 @@ class Transformer(TranslationModel):
         return self.output_embedding.logits(self.decoder_norm(x)[:, 0]), new_state
 
     def align(self, source_ids: Tensor, target_in_ids: Tensor) -> dict[str, Tensor]:
-        mask = padding_mask(source_ids)[:, None, None, :]
+        source_mask = padding_mask(source_ids)
+        mask = source_mask[:, None, None, :]
         x = self._embed_source(source_ids, training=False)
         encoder_self, decoder_self, cross = [], [], []
         for block in self.encoder_blocks:
             encoder_self.append(block.self_weights(x, mask))
             x = block(x, mask, training=False)
-        memory = self.encode(source_ids, training=False)
+        memory = self._memory(x, source_mask)
         causal = causal_mask(ops.shape(target_in_ids)[1])
         x = self._embed_target(target_in_ids, training=False)
         for block, keys_values in zip(self.decoder_blocks, memory["cross"], strict=True):

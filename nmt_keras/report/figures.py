@@ -1,10 +1,10 @@
 """The figures of comparisons and analyses, as PNG files (or SVG, by the name of the file)."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nmt_keras.files import written_whole
 from nmt_keras.report.chart import COLOURS, MOST_MARKERS, Chart, HeatMap
 
 if TYPE_CHECKING:
@@ -163,11 +163,6 @@ def _legend(figure: "Figure", panel: "Axes") -> None:
 
 
 def _save(figure: "Figure", path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        figure.savefig(temporary, dpi=DOTS_PER_INCH)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as beside:
+        figure.savefig(beside, dpi=DOTS_PER_INCH)
     return path

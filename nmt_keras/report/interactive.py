@@ -1,5 +1,6 @@
 """Charts as Plotly figures. The page's script gives them the colours of its light or dark theme."""
 
+import json
 from html import escape
 from typing import Any
 
@@ -29,7 +30,7 @@ def plot(chart: Chart | HeatMap) -> dict[str, Any]:
             figure.update_yaxes(type="log", exponentformat="power")
         elif not chart.points:
             figure.update_yaxes(rangemode="tozero")
-    return dict(figure.to_plotly_json())
+    return dict(json.loads(figure.to_json()))  # in which what is no number is null
 
 
 def _lines(chart: Chart) -> list[go.Scatter]:

@@ -4,15 +4,15 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nmt_keras.files import read_json
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.signatures import TranslationServer
+from nmt_keras.version import versions
 
-_PACKAGES = ("nmt-keras", "keras", "tensorflow", "tensorflow-text")
+_PACKAGES = ("keras", "tensorflow", "tensorflow-text")
 _OF_TRAINING = ("corpus", "train_sha256", "valid_sha256", "backend")
 _OF_SUMMARY = ("epochs", "steps", "valid_bleu", "valid_loss")
 
@@ -77,7 +77,7 @@ def model_card(loaded: LoadedModel, server: TranslationServer, provenance: Prove
         "xla": server.xla,
         "limits": asdict(server.limits) | {"max_target_tokens": server.max_target_tokens},
         "signatures": list(server.functions),
-        "versions": {package: version(package) for package in _PACKAGES} | {"python": platform.python_version()},
+        "versions": versions(_PACKAGES) | {"python": platform.python_version()},
     }
 
 

@@ -82,7 +82,11 @@ def _sentences(model_input: Any) -> list[str]:
         model_input = model_input.iloc[:, 0]
     elif isinstance(model_input, str) or not isinstance(model_input, Iterable):
         raise TypeError(f"The input must be a list of sentences. Received: {model_input!r}.")
-    return [str(sentence) for sentence in model_input]
+    sentences = list(model_input)
+    for row, sentence in enumerate(sentences):
+        if not isinstance(sentence, str):
+            raise ValueError(f"Each sentence must be a string. Received: {sentence!r} in row {row}.")
+    return sentences
 
 
 mlflow.models.set_model(TranslationPyfunc())

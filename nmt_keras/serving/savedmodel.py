@@ -93,7 +93,8 @@ def export_savedmodel(
     if path.exists():
         raise ConfigError(f"--output must not hold version {version} yet. Received: {path}, which exists.")
     config = config or loaded.description.search
-    server = TranslationServer(loaded, config, limits or ServingLimits(), xla)
+    limits = limits or ServingLimits(max_beam_size=max(ServingLimits().max_beam_size, config.beam_size))
+    server = TranslationServer(loaded, config, limits, xla)
     lengths = map(len, loaded.tokenizer.encode_all(held_out))
     held_out = [
         text for text, length in zip(held_out, lengths, strict=True) if length <= server.limits.max_source_tokens

@@ -1,6 +1,7 @@
 """A page and JSON endpoints for people, in front of exported models."""
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -52,7 +53,16 @@ class RequestLimits:
     reload_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        faults = [f"{name} must be above 0. Received: {value}." for name, value in vars(self).items() if not value > 0]
+        faults = [
+            f"{name} must be above 0 and finite. Received: {value}."
+            for name, value in vars(self).items()
+            if not 0 < value < math.inf
+        ]
+        if self.max_waiting < self.max_sentences:  # else a request could be refused for ever
+            faults.append(
+                f"max_waiting must be at least {self.max_sentences}, the sentences that a request may have. "
+                f"Received: {self.max_waiting}."
+            )
         if faults:
             raise ConfigError("\n".join(faults))
 
@@ -222,13 +232,16 @@ def create_app(models: Sequence[ServedModel], limits: RequestLimits) -> FastAPI:
 
     @app.middleware("http")
     async def measured(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        began = time.perf_counter()
-        with service.metrics.open.track_inprogress():
-            response = await call_next(request)
-        path = getattr(request.scope.get("route"), "path", "other")
-        service.metrics.requests.labels(path, response.status_code).inc()
-        service.metrics.seconds.labels(path).observe(time.perf_counter() - began)
-        return response
+        began, code = time.perf_counter(), 500
+        try:
+            with service.metrics.open.track_inprogress():
+                response = await call_next(request)
+            code = response.status_code
+            return response
+        finally:
+            path = getattr(request.scope.get("route"), "path", "other")
+            service.metrics.requests.labels(path, code).inc()
+            service.metrics.seconds.labels(path).observe(time.perf_counter() - began)
 
     @app.exception_handler(RequestValidationError)
     async def refuse(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -83,8 +83,8 @@ def resolve(reference: str, artifact: Literal["model", "saved_model"] = "model")
         return _fetch(f"{location}/{stored['path']}", f"{model.model_id}-{artifact}")
 
 
-def version_of(reference: str, name: str) -> int:
-    """The version of a registered model that a reference names; a logged model is registered as its next version.
+def version_of(reference: str, name: str) -> int | None:
+    """The version of a registered model that a reference names; None for a logged model (`add_version`).
 
     Args:
         reference: models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/RUN_ID/MODEL_NAME.
@@ -101,13 +101,21 @@ def version_of(reference: str, name: str) -> int:
         if reference.startswith(f"models:/{name}/"):
             return int(client.get_model_version(name, reference.rsplit("/", 1)[1]).version)
         if reference.startswith(("runs:/", "models:/m-")):
-            from mlflow.models import Model
-
-            return register(f"models:/{Model.load(reference).model_id}", name)
+            return None
     raise ModelError(
         f"A version of {name} is models:/{name}@ALIAS or models:/{name}/VERSION, or a logged model models:/m-ID or "
         f"runs:/RUN_ID/MODEL_NAME, which becomes its next. Received: {reference!r}."
     )
+
+
+def add_version(reference: str, name: str) -> int:
+    """Registers a logged model, models:/m-ID or runs:/RUN_ID/MODEL_NAME, as the next version of `name`."""
+    with mlflow_errors(ModelError, f"Looking up {reference}"):
+        load_mlflow()
+        from mlflow.models import Model
+
+        model_id = Model.load(reference).model_id
+    return register(f"models:/{model_id}", name)
 
 
 class Version(NamedTuple):

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from nmt_keras.config import flat
 from nmt_keras.errors import UserError
 from nmt_keras.tracking.git import git_tags
 from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors
@@ -45,20 +46,18 @@ class Run:
     Args:
         run_id: MLflow's identity of the run.
         experiment_id: the experiment it belongs to.
-        experiment: that experiment's name.
     """
 
-    def __init__(self, run_id: str, experiment_id: str, experiment: str) -> None:
+    def __init__(self, run_id: str, experiment_id: str) -> None:
         self.run_id = run_id
         self.experiment_id = experiment_id
-        self.experiment = experiment
         self._client = load_mlflow().MlflowClient()
         self._metrics: list[Any] = []
         self._flushed = time.monotonic()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For another process, which has a client of its own."""
-        return Run, (self.run_id, self.experiment_id, self.experiment)
+        return Run, (self.run_id, self.experiment_id)
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Log settings; nested mappings are flattened to dotted names.
@@ -70,7 +69,7 @@ class Run:
 
         with mlflow_errors(UserError, "Logging parameters"):
             known = self._client.get_run(self.run_id).data.params
-            new = [Param(key, str(value)) for key, value in flatten(parameters).items() if key not in known]
+            new = [Param(key, str(value)) for key, value in flat(parameters).items() if key not in known]
             for start in range(0, len(new), PARAMETERS_PER_BATCH):
                 self._client.log_batch(self.run_id, params=new[start : start + PARAMETERS_PER_BATCH])
 
@@ -138,10 +137,17 @@ class Run:
             self._client.log_artifact(self.run_id, str(path))
 
     def log_table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
-        """Store columns of equal length, such as sources and hypotheses, as NAME.json among the artifacts."""
+        """Store columns of equal length, such as sources and hypotheses, as NAME.json, in place of an earlier one."""
         table = {key: list(column) for key, column in columns.items()}
+        file = f"{name}.json"
         with mlflow_errors(UserError, f"Logging table {name}"):
-            self._client.log_table(self.run_id, table, f"{name}.json")
+            earlier = self._client.list_artifacts(self.run_id, os.path.dirname(file) or None)
+            if file in {artifact.path for artifact in earlier}:  # log_table would append to it
+                import pandas as pd  # type: ignore[import-untyped]
+
+                self._client.log_text(self.run_id, pd.DataFrame(table).to_json(orient="split", index=False), file)
+            else:
+                self._client.log_table(self.run_id, table, file)
 
     def log_translation_model(
         self,
@@ -153,7 +159,6 @@ class Run:
         dataset: Any = None,
         parameters: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
-        input_example: Sequence[str] | None = None,
         name: str = "model",
     ) -> LoggedModel:
         """Log one MLflow model: it serves strings, and carries the project's own model directory.
@@ -166,7 +171,6 @@ class Run:
             dataset: what the metrics were measured on, from `log_dataset`.
             parameters: settings of the model, beside those of the run; nested mappings are flattened.
             tags: of the model.
-            input_example: sentences to store as an example; the model is loaded once to translate them.
             name: of the model within the run.
 
         Raises:
@@ -178,7 +182,6 @@ class Run:
         self.flush()
         with mlflow_errors(UserError, f"Logging model {name!r}"):
             import mlflow
-            import pandas as pd  # type: ignore[import-untyped]
             from mlflow.models import Model, ModelSignature
             from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
@@ -197,8 +200,7 @@ class Run:
                     outputs=Schema([ColSpec(DataType.string)]),
                     params=ParamSchema([ParamSpec(name, DataType.long, 0) for name in PYFUNC_PARAMETERS]),
                 ),
-                input_example=None if input_example is None else pd.DataFrame({"source": list(input_example)}),
-                params=flatten(parameters or {}),
+                params=flat(parameters or {}),
                 tags=dict(tags or {}),
                 step=step,
             )
@@ -255,7 +257,7 @@ def start_run(
             tags={**git_tags(Path(__file__)), **(tags or {})},
             log_system_metrics=True,
         ).info
-        run = Run(info.run_id, info.experiment_id, mlflow.get_experiment(info.experiment_id).name)
+        run = Run(info.run_id, info.experiment_id)
     status = "FAILED"
     try:
         _check_artifact_store(info.artifact_uri)
@@ -270,57 +272,6 @@ def start_run(
     finally:
         with mlflow_errors(UserError, f"Closing run {name!r}"):
             mlflow.end_run(status)
-
-
-def rank_models(experiment: str, metric: str = "test_bleu") -> list[dict[str, Any]]:
-    """The logged models of an experiment, best first.
-
-    Args:
-        experiment: its name.
-        metric: what to rank by, higher is better; models without it are left out.
-
-    Returns:
-        for each model "model_id", "model_uri", "run_id", "name", the figure under the metric's own name, and
-        "metrics" and "parameters", all of them by name.
-
-    Raises:
-        UserError: no such experiment.
-    """
-    with mlflow_errors(UserError, f"Ranking the models of experiment {experiment!r}"):
-        mlflow = load_mlflow()
-        found = mlflow.get_experiment_by_name(experiment)
-        if found is None:
-            names = ", ".join(sorted(known.name for known in mlflow.search_experiments())) or "none"
-            raise UserError(f"No experiment has that name. Received: {experiment!r}. There are: {names}.")
-        models = mlflow.search_logged_models(experiment_ids=[found.experiment_id], output_format="list")
-    rows = []
-    for model in models:
-        # A model that was measured twice is ranked by the later figure.
-        metrics = {row.key: row.value for row in sorted(model.metrics or [], key=lambda row: row.timestamp)}
-        if metric in metrics:
-            rows.append(
-                {
-                    "model_id": model.model_id,
-                    "model_uri": f"models:/{model.model_id}",
-                    "run_id": model.source_run_id,
-                    "name": model.name,
-                    metric: metrics[metric],
-                    "metrics": metrics,
-                    "parameters": dict(model.params or {}),
-                }
-            )
-    return sorted(rows, key=lambda row: row[metric], reverse=True)
-
-
-def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} as {"a.b": 1}; an empty mapping stays a value."""
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _experiment_id(name: str) -> str:

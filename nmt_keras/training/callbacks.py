@@ -174,7 +174,6 @@ class Validation(keras.callbacks.Callback):
         patience: validations without improvement before training stops.
         log_metrics: takes figures by name, and the update they belong to.
         history: figures of the epochs before, when a training is resumed; grows by one entry per epoch.
-        tokens_per_epoch: real target tokens in an epoch.
     """
 
     def __init__(
@@ -185,7 +184,6 @@ class Validation(keras.callbacks.Callback):
         patience: int,
         log_metrics: LogMetrics,
         history: list[dict[str, float]],
-        tokens_per_epoch: int,
     ) -> None:
         super().__init__()
         self.measure = measure
@@ -194,7 +192,6 @@ class Validation(keras.callbacks.Callback):
         self.patience = patience
         self.log_metrics = log_metrics
         self.history = history
-        self.tokens_per_epoch = tokens_per_epoch
         self.seconds = 0.0
 
     @staticmethod

@@ -6,13 +6,17 @@ checkpoint-00007.weights.h5   weights and optimizer state
 training.json                 the summary; only a finished training has it, and no checkpoint
 """
 
-from collections.abc import Mapping
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from nmt_keras.config import flat
 from nmt_keras.errors import ConfigError
 from nmt_keras.files import read_json, write_json
 from nmt_keras.training.settings import TrainingCost, TrainingSummary
@@ -41,7 +45,7 @@ class RunDirectory:
                 )
             write_json(path / _SETTINGS, settings)
             return
-        begun, given = _flat(read_json(path / _SETTINGS)), _flat(settings)
+        begun, given = flat(read_json(path / _SETTINGS)), flat(settings)
         differences = [
             f"{name}: begun with {begun.get(name)!r}, received {given.get(name)!r}"
             for name in {**given, **begun}
@@ -53,6 +57,26 @@ class RunDirectory:
                 + "\n  ".join(differences)
                 + "\nGive the same settings to go on, or another --output."
             )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from training here meanwhile.
+
+        Raises:
+            ConfigError: another one does.
+        """
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with the process, however it ends
+            except BlockingIOError:
+                raise ConfigError(
+                    f"--output must be a directory in which nothing is trained at present. Received: {self.path}, "
+                    f"where another process trains. Wait for it, or give another --output."
+                ) from None
+            yield
+        finally:
+            os.close(descriptor)
 
     def summary(self) -> TrainingSummary | None:
         """The summary of a finished training."""
@@ -85,10 +109,3 @@ class RunDirectory:
         write_json(self.path / _SUMMARY, asdict(summary))
         for checkpoint in self.path.glob("checkpoint*"):
             checkpoint.unlink()
-
-
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in nested.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return flat

@@ -96,6 +96,7 @@ class TrainingSummary:
 
     Args:
         architecture: name.
+        max_minutes: limit of its time, or None.
         epochs: passes done.
         steps: updates done.
         parameters: trainable weights.
@@ -111,6 +112,7 @@ class TrainingSummary:
     """
 
     architecture: str
+    max_minutes: float | None
     epochs: int
     steps: int
     parameters: int

@@ -3,6 +3,7 @@
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -72,6 +73,7 @@ def train(
         directory: made if it is not there.
         log_metrics: takes figures by name, and the update they belong to.
         began: what `max_minutes` counts from, in seconds since the Unix epoch; the start of the process by default.
+            The time before an interruption counts too.
 
     Raises:
         ConfigError: the directory was begun with other settings, or a setting cannot be used.
@@ -81,6 +83,20 @@ def train(
     if (finished := run.summary()) is not None:
         print(f"{directory} holds a finished training and is left as it is.", file=sys.stderr)
         return finished
+    with run.locked():
+        summary = _train(run, corpus, settings, log_metrics, began)
+        run.finish(summary)
+    return summary
+
+
+def _train(
+    run: RunDirectory,
+    corpus: Corpus,
+    settings: TrainingSettings,
+    log_metrics: LogMetrics,
+    began: float | None,
+) -> TrainingSummary:
+    directory = run.path
     scope, num_devices = distribute(settings.devices)
     keras.utils.set_random_seed(settings.seed)
     corpus, counts = clean_corpus(corpus)
@@ -109,10 +125,13 @@ def train(
     batches = TrainingBatches(text, config.batch_tokens, num_shapes, settings.seed, num_devices)
     _say_what_is_trained(corpus, tokenizer, batches, dropped)
 
-    deadline = _deadline(settings, began)
+    state = run.restore(model)
+    began = began or psutil.Process().create_time()
+    if state is not None:
+        began -= state["seconds"]
+    deadline = None if settings.max_minutes is None else began + 60 * settings.max_minutes
     epochs = _epochs(config, text.num_target_tokens)
     progress = TrainingProgress(batches, epochs, deadline, log_metrics)
-    state = run.restore(model)
     if state is None:
         state = {"epochs": 0, "history": []}
         save_description(directory, tokenizer, _description(corpus, settings, tokenizer, initial))
@@ -129,11 +148,13 @@ def train(
         config.patience,
         log_metrics,
         state["history"],
-        text.num_target_tokens,
     )
 
     def save_checkpoint(epochs: int) -> None:
-        run.save(model, {"epochs": epochs, "history": validation.history, "progress": progress.state})
+        seconds = time.time() - began
+        run.save(
+            model, {"epochs": epochs, "seconds": seconds, "history": validation.history, "progress": progress.state}
+        )
 
     callbacks = [EpochOrder(batches), progress, validation, Checkpoint(save_checkpoint)]
     if deadline is not None:
@@ -149,9 +170,7 @@ def train(
             verbose=0,
             callbacks=callbacks,
         )
-    summary = _summary(settings, model, progress, validation.history, dropped)
-    run.finish(summary)
-    return summary
+    return _summary(settings, model, progress, validation.history, dropped)
 
 
 def finished_training(corpus: Corpus, settings: TrainingSettings, directory: Path) -> TrainingSummary | None:
@@ -171,6 +190,7 @@ def training_cost(corpus: Corpus, settings: TrainingSettings, tokens: int) -> Tr
         settings: what to train, and how; its limits are not used.
         tokens: target tokens to train on.
     """
+    corpus, _ = clean_corpus(corpus)
     valid = corpus.split("valid")
     few = ParallelText(valid.sources[:1], valid.targets[:1], valid.origin)
     short = settings.within(f"{tokens}-tokens")
@@ -201,12 +221,6 @@ def _epochs(config: TrainingConfig, tokens_per_epoch: int) -> int:
     return min(config.epochs, math.ceil(config.max_tokens / tokens_per_epoch))
 
 
-def _deadline(settings: TrainingSettings, began: float | None) -> float | None:
-    if settings.max_minutes is None:
-        return None
-    return (began or psutil.Process().create_time()) + 60 * settings.max_minutes
-
-
 def _fixed_settings(corpus: Corpus, settings: TrainingSettings) -> dict[str, Any]:
     """What may not change between a training and its continuation: all but the time limit."""
     fixed = asdict(settings) | {
@@ -215,8 +229,9 @@ def _fixed_settings(corpus: Corpus, settings: TrainingSettings) -> dict[str, Any
         "train_sha256": corpus.split("train").sha256,
         "valid_sha256": corpus.split("valid").sha256,
         "backend": keras.backend.backend(),
+        "init_from": settings.init_from and str(settings.init_from),  # an alias may have moved since
     }
-    del fixed["max_minutes"], fixed["init_from"]  # init_reference tells where the weights came from
+    del fixed["max_minutes"]
     return fixed
 
 
@@ -293,13 +308,10 @@ def _summary(
     history: list[dict[str, float]],
     dropped: Mapping[str, int],
 ) -> TrainingSummary:
-    if not history:
-        raise ConfigError(
-            f"--max-minutes must leave time for an epoch with its validation. Received: {settings.max_minutes}."
-        )
     best = max(history, key=Validation.quality)
     return TrainingSummary(
         architecture=settings.architecture,
+        max_minutes=settings.max_minutes,
         epochs=int(history[-1]["epoch"]),
         steps=int(history[-1]["step"]),
         parameters=model.count_params(),

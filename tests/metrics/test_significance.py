@@ -53,7 +53,7 @@ def test_randomization_agrees_with_all_exchanges() -> None:
         as_large += abs(corpus_bleu(one) - corpus_bleu(other)) >= observed - 1e-9
     exact = as_large / 2 ** len(REFERENCES)
     assert 0.02 < exact < 0.98
-    (comparison,) = compare_systems({"good": GOOD, "fair": FAIR}, REFERENCES)
+    (comparison,) = compare_systems({"good": [GOOD], "fair": [FAIR]}, REFERENCES)
     assert (comparison.system, comparison.other) == ("good", "fair")
     assert comparison.difference == pytest.approx(corpus_bleu(GOOD) - corpus_bleu(FAIR))
     assert comparison.randomization_p == pytest.approx(exact, abs=0.025)  # five deviations of 10,000 draws
@@ -68,7 +68,7 @@ def test_differences_and_none() -> None:
             " ".join("euh" if random.random() < share else word for word in sentence.split()) for sentence in references
         ]
 
-    systems = {"best": spoilt(0.05), "twin": spoilt(0.05), "worst": spoilt(0.5)}
+    systems = {"best": [spoilt(0.05)], "twin": [spoilt(0.05)], "worst": [spoilt(0.5)]}
     found = {(pair.system, pair.other): pair for pair in compare_systems(systems, references)}
     assert {names: pair.significant for names, pair in found.items()} == {
         ("best", "twin"): False,
@@ -79,6 +79,15 @@ def test_differences_and_none() -> None:
     assert found["best", "worst"].bootstrap_p < 0.01
 
 
+def test_trainings_are_no_further_sentences() -> None:
+    """The same translations four times over make nothing more certain; other trainings count by their mean."""
+    once, often = (compare_systems({"good": [GOOD] * times, "fair": [FAIR] * times}, REFERENCES)[0] for times in (1, 4))
+    assert often == once
+    assert 0.02 < once.randomization_p < 0.98
+    (mixed,) = compare_systems({"good": [GOOD, FAIR], "fair": [FAIR, FAIR]}, REFERENCES)
+    assert mixed.difference == pytest.approx((corpus_bleu(GOOD) - corpus_bleu(FAIR)) / 2)
+
+
 def test_holm_by_hand() -> None:
     # Sorted 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, and no value below the one before.
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
@@ -87,5 +96,5 @@ def test_holm_by_hand() -> None:
 
 
 def test_systems_must_have_as_many_translations() -> None:
-    with pytest.raises(UserError, match=r"Received: 8 references, translations \{'a': 8, 'b': 7\}"):
-        compare_systems({"a": GOOD, "b": GOOD[:7]}, REFERENCES)
+    with pytest.raises(UserError, match=r"Received: 8 references, translations \{'a': \[8\], 'b': \[7, 8\]\}"):
+        compare_systems({"a": [GOOD], "b": [GOOD[:7], GOOD]}, REFERENCES)

@@ -148,9 +148,7 @@ def test_a_registered_model_is_served_by_mlflow(saved_model, tmp_path, monkeypat
     (tmp_path / "lstm").mkdir()
     (tmp_path / "lstm" / "config.yaml").write_text("architecture: lstm\n")
     with runs.start_run("lstm", "serving") as run:
-        logged = run.log_translation_model(
-            saved_model, tmp_path / "lstm", metrics={"test_bleu": 1.0}, input_example=["A Sentence"]
-        )
+        logged = run.log_translation_model(saved_model, tmp_path / "lstm", metrics={"test_bleu": 1.0})
     promote_champion("served", register(logged.model_uri, "served"), instead_of=None)
 
     port = free_port()

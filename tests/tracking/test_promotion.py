@@ -7,7 +7,7 @@ import pytest
 
 from nmt_keras.errors import ModelError
 from nmt_keras.tracking.promotion import champion_of, promote_candidate, promote_champion, roll_back
-from nmt_keras.tracking.registry import register, version_of, versions
+from nmt_keras.tracking.registry import add_version, register, version_of, versions
 
 
 def test_the_first_candidate_is_the_champion_until_another_is_promoted(client, log_model) -> None:
@@ -87,9 +87,10 @@ def test_the_version_of_a_reference(client, log_model) -> None:
     promote_candidate("referred", first)
     assert version_of("models:/referred@candidate", "referred") == first
     assert version_of(f"models:/referred/{first}", "referred") == first
-    assert version_of(logged.model_uri, "referred") == first + 1
     run_id = client.get_logged_model(logged.model_id).source_run_id
-    assert version_of(f"runs:/{run_id}/model", "referred") == first + 2
+    for number, reference in enumerate((logged.model_uri, f"runs:/{run_id}/model"), start=first + 1):
+        assert version_of(reference, "referred") is None
+        assert add_version(reference, "referred") == number
     for wrong in ("models:/other@candidate", "outputs/model"):
         with pytest.raises(ModelError, match="models:/referred@ALIAS"):
             version_of(wrong, "referred")

@@ -28,6 +28,6 @@ def test_a_model_is_logged_registered_and_downloaded_once(
     assert again == resolved
     assert sorted(path.name for path in again.iterdir()) == ["config.yaml", "mark", "weights.h5"]
     assert [path.name for path in resolved.parent.iterdir()] == [f"{logged.model_id}-model"]
-    assert runs.rank_models("remote")[0]["test_bleu"] == 30.0
+    assert registry.versions("remote")[0].tags["test_bleu"] == "30"
     assert list(work.iterdir()) == []
     assert capfd.readouterr() == ("", "")

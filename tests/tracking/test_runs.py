@@ -20,7 +20,7 @@ def test_a_run_is_written_to_the_default_store_in_the_working_directory(store, c
     assert written.info.status == "FINISHED"
     assert written.info.run_name == "job"
     assert written.data.tags["corpus"] == "tiny"
-    assert client.get_experiment(run.experiment_id).name == run.experiment == "default-store"
+    assert client.get_experiment(run.experiment_id).name == "default-store"
 
 
 def test_a_run_is_tagged_with_the_commit_of_the_project(client, monkeypatch) -> None:
@@ -99,7 +99,7 @@ def test_a_run_that_mlflow_run_opened_is_resumed_with_its_parameters(client, mon
         with runs.start_run("lstm", "another-name", parent=job) as child:
             pass
     assert job.run_id == opened
-    assert job.experiment == "opened-by-mlflow-run"
+    assert job.experiment_id == experiment
     written = client.get_run(opened)
     assert written.data.params == {"rate": "0.10", "seed": "3"}
     assert written.info.run_name == "gentle-fox"
@@ -170,8 +170,14 @@ def test_a_table_keeps_its_columns(client) -> None:
     columns = {"source": ["A dog.", "Zwei Hunde."], "hypothesis": ["Un chien.", "Deux « chiens »."]}
     with runs.start_run("job", "tables") as run:
         run.log_table(columns, "hypotheses")
+        for _ in range(2):
+            run.log_table({"pair": ["é"]}, "tables/pairs")
+        run.log_table({"pair": ["a", "b"], "p": [0.5, None]}, "tables/pairs")
     table = client.load_table(run.experiment_id, "hypotheses.json", run_ids=[run.run_id])
     assert table.to_dict("list") == columns
+    later = client.load_table(run.experiment_id, "tables/pairs.json", run_ids=[run.run_id])
+    assert later["pair"].tolist() == ["a", "b"]
+    assert later["p"].tolist()[0] == 0.5
 
 
 def test_system_metrics_are_sampled(client, monkeypatch) -> None:
@@ -238,28 +244,6 @@ def test_a_missing_directory_is_named(store, directories) -> None:
         runs.start_run("job", "models") as run,
     ):
         run.log_translation_model(Path("nowhere"), directories[1], metrics={})
-
-
-def test_models_are_ranked_by_a_figure(log_model) -> None:
-    best = log_model("ranking", test_bleu=30.5, test_chrf=40.0)
-    worst = log_model("ranking", test_bleu=9.5, test_chrf=60.0)
-    middle = log_model("ranking", test_bleu=12.0, test_chrf=50.0)
-    other = log_model("ranking", valid_loss=1.0)
-    log_model("another-ranking", test_bleu=99.0)
-
-    rows = runs.rank_models("ranking")
-    assert [row["model_id"] for row in rows] == [best.model_id, middle.model_id, worst.model_id]
-    assert [row["test_bleu"] for row in rows] == [30.5, 12.0, 9.5]
-    assert rows[0]["model_uri"] == best.model_uri
-    assert rows[0]["metrics"] == {"test_bleu": 30.5, "test_chrf": 40.0}
-    assert [row["test_chrf"] for row in runs.rank_models("ranking", "test_chrf")] == [60.0, 50.0, 40.0]
-    assert [row["model_id"] for row in runs.rank_models("ranking", "valid_loss")] == [other.model_id]
-
-
-def test_ranking_an_unknown_experiment_names_the_known_ones(log_model) -> None:
-    log_model("known", test_bleu=1.0)
-    with pytest.raises(UserError, match=r"Received: 'unknown'.*There are: .*known"):
-        runs.rank_models("unknown")
 
 
 def test_an_experiment_that_only_a_server_can_write_is_refused(client) -> None:

@@ -172,6 +172,21 @@ def test_pairs_that_are_left_out_do_not_make_it_another_training(
     assert finished_training(corpus, short, tmp_path / "model") == summary
 
 
+def test_one_process_trains_in_a_directory(
+    digits: Corpus, settings: TrainingSettings, tmp_path: Path, silent: Any
+) -> None:
+    short = replace(settings, training=replace(settings.training, epochs=1))
+    refused = []
+
+    def train_again(*_: Any) -> None:
+        with pytest.raises(ConfigError, match=r"nothing is trained at present\. Received: .*model, where another"):
+            train(digits, short, tmp_path / "model", silent)
+        refused.append(True)
+
+    train(digits, short, tmp_path / "model", train_again)
+    assert refused
+
+
 def test_an_interrupted_training_goes_on(
     digits: Corpus,
     settings: TrainingSettings,
@@ -276,6 +291,25 @@ def test_the_time_limit_stops_training_with_a_model_to_show(
         summary.valid_loss, rel=1e-5
     )
     assert summary.valid_loss > whole[1].valid_loss
+
+
+def test_the_time_before_an_interruption_counts(
+    digits: Corpus, settings: TrainingSettings, tmp_path: Path, silent: Callable
+) -> None:
+    validated: list[int] = []
+
+    def interrupt(figures: Any, step: int) -> None:
+        validated.extend([step] * ("valid_bleu" in figures))
+        if len(validated) == 2:
+            raise KeyboardInterrupt
+
+    limited = replace(settings, max_minutes=60.0)
+    with pytest.raises(KeyboardInterrupt):
+        train(digits, limited, tmp_path / "model", interrupt, began=time.time() - 50 * 60)
+    checkpoint = json.loads((tmp_path / "model" / "checkpoint.json").read_text())
+    assert 50 * 60 < checkpoint["seconds"] < 60 * 60
+    summary = train(digits, limited, tmp_path / "model", silent, began=time.time() - 11 * 60)
+    assert summary.steps == validated[0] + 1
 
 
 def load_and_take(directory: Path) -> tuple[Any, Any]:
