@@ -125,4 +125,9 @@ def _exported(directory: Path, reference: str) -> Path:
             f"{reference} keeps no held-out sentences to check an export with. Give some, and serve what is written: "
             f"`nmt-keras export --model {reference} --source-file FILE --output DIR`."
         )
-    return export_savedmodel(loaded, kept, held_out, provenance=Provenance(training_facts(directory)))
+    try:
+        return export_savedmodel(loaded, kept, held_out, version=1, provenance=Provenance(training_facts(directory)))
+    except ConfigError:
+        if not (kept / "1").is_dir():  # otherwise another server was first
+            raise
+        return kept / "1"

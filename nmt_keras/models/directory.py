@@ -80,8 +80,11 @@ def save_weights(directory: Path, model: TranslationModel) -> None:
     """Writes the weights of a model that was not compiled (else the optimizer's state would go with them)."""
     with written_whole(directory / _WEIGHTS) as beside:
         whole_name = beside.with_name(beside.name.lstrip("."))  # Keras refuses other endings than .weights.h5
-        model.save_weights(whole_name)
-        whole_name.rename(beside)
+        try:
+            model.save_weights(whole_name)
+            whole_name.rename(beside)
+        finally:
+            whole_name.unlink(missing_ok=True)
 
 
 def save_held_out(directory: Path, sentences: Sequence[str]) -> None:

@@ -56,7 +56,7 @@ def export_savedmodel(
     directory: Path,
     held_out: Sequence[str],
     config: SearchConfig | None = None,
-    version: int = 1,
+    version: int | None = None,
     limits: ServingLimits | None = None,
     provenance: Provenance | None = None,
     xla: bool = False,
@@ -72,7 +72,7 @@ def export_savedmodel(
         held_out: sentences that the exported model must translate as `loaded` does; those that are longer than the
             limits allow are passed over.
         config: how translations are searched for; the model's own settings by default.
-        version: names the subdirectory.
+        version: names the subdirectory; by default the one above the highest that is there.
         limits: what a request may ask for.
         provenance: what the model card says of the model's origin.
         xla: compile the search with XLA, which not every server can.
@@ -89,6 +89,8 @@ def export_savedmodel(
             f"export needs the TensorFlow backend; models of every backend can be exported with it. "
             f"Received: backend {keras.backend.backend()}. Give --backend tensorflow."
         )
+    if version is None:
+        version = 1 + max((int(path.name) for path in directory.glob("*/") if path.name.isdecimal()), default=0)
     path = directory / str(version)
     if path.exists():
         raise ConfigError(f"--output must not hold version {version} yet. Received: {path}, which exists.")
@@ -114,7 +116,12 @@ def export_savedmodel(
         (beside / _READABLE_CARD).write_text(as_markdown(card), encoding="utf-8")
         write_json(beside / _CARD, {"format": _FORMAT} | card | {"files": _hashes(beside)})
         check_export(load_export(beside))
-        beside.rename(path)
+        try:
+            beside.rename(path)
+        except OSError:
+            if not path.is_dir():
+                raise
+            raise ConfigError(f"--output must have one writer. Received: {path}, made by another meanwhile.") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         with suppress(OSError):  # it holds other versions, or was never made

@@ -102,7 +102,7 @@ def test_the_layout_is_tensorflow_serving_s(export_path: Path) -> None:
 def test_an_existing_version_is_left_alone(loaded: LoadedModel, export_path: Path, held_out: list[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in export_path.rglob("*")}
     with pytest.raises(ConfigError, match=r"must not hold version 1 yet\. Received: .*1, which exists"):
-        export_savedmodel(loaded, export_path.parent, held_out)
+        export_savedmodel(loaded, export_path.parent, held_out, version=1)
     assert {path: path.stat().st_mtime_ns for path in export_path.rglob("*")} == before
 
 
@@ -112,7 +112,8 @@ def test_a_new_version_may_search_otherwise(
     import tensorflow as tf
 
     greedy = replace(search, beam_size=1)
-    path = export_savedmodel(loaded, tmp_path / "model", held_out, greedy, version=7)
+    (tmp_path / "model" / "6").mkdir(parents=True)
+    path = export_savedmodel(loaded, tmp_path / "model", held_out, greedy)
     assert path == newest_version(tmp_path / "model") == tmp_path / "model" / "7"
     signature = load_export(path).signatures["serving_default"]
     answer = [text.decode() for text in signature(source=tf.constant(sentences))["translation"].numpy()]
