@@ -38,7 +38,7 @@ from nmt_keras.registry_commands import run_models, run_promote, run_register, r
 from nmt_keras.serving_commands import run_export, run_serve
 
 PRESETS = ("debug", "quick", "tiny", "base", "big")
-QUICK = ("--architectures", "rnn,lstm,gru,lstm-attention,transformer", "--seeds", "1", "--budget", "500k-tokens")
+QUICK = ("--architectures", "rnn,lstm,gru,lstm-attention,transformer", "--seeds", "1", "--budget", "400k-tokens")
 """What `compare --quick` stands for; options beside it go before it."""
 
 

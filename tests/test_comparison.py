@@ -110,6 +110,6 @@ def test_what_quick_stands_for_can_be_changed(monkeypatch: pytest.MonkeyPatch) -
     assert main(["compare", "--quick"]) == 0
     assert main(["compare", "--architectures", "gru", "--seeds=2", "--quick"]) == 0
     assert [(options.architectures, options.seeds, options.budget) for options in received] == [
-        ("rnn,lstm,gru,lstm-attention,transformer", "1", "500k-tokens"),
-        ("gru", "2", "500k-tokens"),
+        ("rnn,lstm,gru,lstm-attention,transformer", "1", "400k-tokens"),
+        ("gru", "2", "400k-tokens"),
     ]
