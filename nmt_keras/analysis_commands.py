@@ -118,9 +118,11 @@ def run_align(options: Namespace) -> None:
     loaded = given_model(options)
     target = options.target
     if target is None:
-        from nmt_keras.evaluation import translate
+        from nmt_keras.decoding.translator import Translator
 
-        (translation,), _ = translate(loaded, [options.source], loaded.description.search)
+        (translation,) = Translator(loaded.model, loaded.tokenizer, loaded.description.search).translate(
+            [options.source]
+        )
         target = translation.text
     maps = attention_maps(loaded, options.source, target, options.words)
     if path.suffix == ".json":

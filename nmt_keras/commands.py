@@ -206,13 +206,14 @@ def given_search(options: Namespace, loaded: "LoadedModel") -> SearchConfig:
 
 
 def run_evaluate(options: Namespace) -> None:
+    from nmt_keras.decoding.translator import Translator
     from nmt_keras.evaluation import evaluate
 
     text, corpus, split = given_test_set(options)
     loaded = given_model(options)
     check_languages(options, loaded)
     search = given_search(options, loaded)
-    evaluation = evaluate(loaded, text, search)
+    evaluation = evaluate(Translator(loaded.model, loaded.tokenizer, search), text)
     if options.json:
         figures = evaluation.as_json() | {"corpus": corpus, "split": split, "sentences": len(text)}
         print(json.dumps(figures | {"search": asdict(search)}, ensure_ascii=False))
@@ -261,6 +262,7 @@ def check_languages(options: Namespace, loaded: "LoadedModel") -> None:
 
 
 def run_translate(options: Namespace) -> None:
+    from nmt_keras.decoding.translator import Translator
     from nmt_keras.evaluation import translate
 
     loaded = given_model(options)
@@ -275,7 +277,7 @@ def run_translate(options: Namespace) -> None:
     if not lines:
         return
     sentences = [line.removesuffix("\r") for line in lines.removesuffix("\n").split("\n")]
-    translations, _ = translate(loaded, sentences, search)
+    translations, _ = translate(Translator(loaded.model, loaded.tokenizer, search), sentences)
     for translation in translations:
         # A model may write a line break by its bytes; as many lines go out as came in.
         sys.stdout.buffer.write(" ".join(translation.text.split("\n")).encode() + b"\n")

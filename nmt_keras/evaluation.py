@@ -4,11 +4,10 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from nmt_keras.config import SearchConfig
 from nmt_keras.data.parallel_text import ParallelText
-from nmt_keras.decoding.translator import Translation, Translator
+from nmt_keras.decoding.translator import Scorer, Translation, Translator
 from nmt_keras.metrics.bleu import Score, bleu, chrf
 from nmt_keras.metrics.by_length import by_length
 from nmt_keras.models.directory import LoadedModel
@@ -55,36 +54,47 @@ class Evaluation:
         return {"bleu": asdict(self.bleu), "chrf": asdict(self.chrf), "by_length": self.by_length}
 
 
-def translate(loaded: LoadedModel, sentences: Sequence[str], search: SearchConfig) -> tuple[list[Translation], float]:
+class ReadyModel(NamedTuple):
+    """A model with its search and its scorer, each of which is compiled once for all that is measured."""
+
+    loaded: LoadedModel
+    translator: Translator
+    scorer: Scorer
+
+    @classmethod
+    def of(cls, loaded: LoadedModel) -> "ReadyModel":
+        """With the model's own settings of the search."""
+        model, tokenizer = loaded.model, loaded.tokenizer
+        return cls(loaded, Translator(model, tokenizer, loaded.description.search), Scorer(model, tokenizer))
+
+
+def translate(translator: Translator, sentences: Sequence[str]) -> tuple[list[Translation], float]:
     """Translates with a progress bar on stderr.
 
     Returns:
         The translations, and the sentences per second.
     """
-    translator = Translator(loaded.model, loaded.tokenizer, search)
-    translator.translate(sentences[:1])  # compiles
+    translator.translate(sentences[:1])  # the first time it compiles
     began = time.perf_counter()
     with progress_bar("translating", len(sentences)) as advance:
         translations = translator.translate(sentences, advance)
     return translations, len(sentences) / (time.perf_counter() - began)
 
 
-def evaluate(loaded: LoadedModel, text: ParallelText, search: SearchConfig) -> Evaluation:
+def evaluate(translator: Translator, text: ParallelText) -> Evaluation:
     """Translates the sources of `text` and compares with its targets."""
-    return Evaluation.of(text, *translate(loaded, text.sources, search))
+    return Evaluation.of(text, *translate(translator, text.sources))
 
 
-def latency(loaded: LoadedModel, sentences: Sequence[str], search: SearchConfig) -> float:
+def latency(translator: Translator, sentences: Sequence[str]) -> float:
     """The median time to translate one sentence alone, in milliseconds.
 
     Args:
-        loaded: the model.
+        translator: with the search of the model.
         sentences: to translate one by one, at least one.
-        search: beam size and so on.
     """
-    translator = Translator(loaded.model, loaded.tokenizer, search)
     times = []
-    for sentence in (sentences[0], *sentences):  # the first compiles
+    for sentence in (sentences[0], *sentences):  # the first may compile
         began = time.perf_counter()
         translator.translate([sentence])
         times.append(1000 * (time.perf_counter() - began))

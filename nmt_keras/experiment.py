@@ -14,9 +14,9 @@ import keras
 
 from nmt_keras.analysis.agreement import Agreement, agreement_accuracy
 from nmt_keras.data.parallel_text import Corpus
-from nmt_keras.decoding.translator import Scorer, Translation
+from nmt_keras.decoding.translator import Translation
 from nmt_keras.errors import ConfigError, UserError
-from nmt_keras.evaluation import Evaluation, evaluate
+from nmt_keras.evaluation import Evaluation, ReadyModel, evaluate
 from nmt_keras.files import read_json, write_json
 from nmt_keras.measurements import Effort, Measurements, kept_measurements, measured
 from nmt_keras.models.directory import load_model, read_held_out
@@ -256,11 +256,12 @@ def _evaluated(
     effort: Effort | None,
 ) -> TrainedModel:
     loaded = load_model(directory / "model")
+    ready = ReadyModel.of(loaded)
     evaluations, datasets = {}, {}
     for split in test_splits:
         text = corpus.split(split)
         datasets[split] = _log_dataset(run, corpus, split)
-        evaluations[split] = evaluate(loaded, text, settings.search)
+        evaluations[split] = evaluate(ready.translator, text)
         run.log_table(
             {
                 "source": text.sources,
@@ -276,9 +277,9 @@ def _evaluated(
     metrics["test_sentences_per_second"] = evaluations["test"].sentences_per_second
     agreement = None
     if corpus.agreement:
-        agreement = agreement_accuracy(Scorer(loaded.model, loaded.tokenizer), corpus.agreement)
+        agreement = agreement_accuracy(ready.scorer, corpus.agreement)
         metrics["agreement_accuracy"] = agreement.total.accuracy
-    measurements = measured(directory, loaded, corpus, evaluations, settings, summary, effort)
+    measurements = measured(directory, ready, corpus, evaluations, settings, summary, effort)
     metrics |= {"test_ter": measurements.ter.score, "test_latency_milliseconds": measurements.latency}
     metrics |= {f"{split}_perplexity": perplexity for split, perplexity in measurements.perplexity.items()}
     shutil.rmtree(directory / "export", ignore_errors=True)  # of an evaluation that was interrupted
@@ -351,7 +352,7 @@ def _restored(
     }
     agreement = values["agreement"] and Agreement.from_json(values["agreement"])
     measurements = kept_measurements(directory, effort) or measured(
-        directory, load_model(directory / "model"), corpus, evaluations, settings, summary, effort
+        directory, ReadyModel.of(load_model(directory / "model")), corpus, evaluations, settings, summary, effort
     )
     saved_model = directory / values["saved_model"]
     return TrainedModel(settings, summary, evaluations, agreement, measurements, saved_model, values["model_uri"])

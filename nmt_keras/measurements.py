@@ -14,9 +14,8 @@ from nmt_keras.analysis.gradient_flow import gradient_flow, sentences_of_length,
 from nmt_keras.analysis.throughput import StepTime, step_times
 from nmt_keras.data.dataset import TokenizedText
 from nmt_keras.data.parallel_text import Corpus, ParallelText
-from nmt_keras.decoding.translator import Scorer
 from nmt_keras.errors import ModelError
-from nmt_keras.evaluation import Evaluation, latency
+from nmt_keras.evaluation import Evaluation, ReadyModel, latency
 from nmt_keras.files import read_json, write_json
 from nmt_keras.metrics.bleu import Score, ter
 from nmt_keras.models.directory import LoadedModel
@@ -83,7 +82,7 @@ class Measurements:
 
 def measured(
     directory: Path,
-    loaded: LoadedModel,
+    model: ReadyModel,
     corpus: Corpus,
     evaluations: Mapping[str, Evaluation],
     settings: TrainingSettings,
@@ -94,14 +93,14 @@ def measured(
 
     Args:
         directory: of the training in the experiment.
-        loaded: the model.
+        model: to measure.
         corpus: what it was evaluated on.
         evaluations: by split, "test" among them.
         settings: of the training.
         summary: what came of it.
         effort: how closely to look into it; None to leave out all that is the same for every seed.
     """
-    figures = _measure(loaded, corpus, evaluations, effort)
+    figures = _measure(model, corpus, evaluations, effort)
     if effort and effort.training_tokens and summary.cost.processors < len(processors()):
         cost = training_cost(corpus, replace(settings, init_from=directory / "model"), effort.training_tokens)
         figures = replace(figures, training_cost=cost)
@@ -127,17 +126,16 @@ def kept_measurements(directory: Path, effort: Effort | None) -> Measurements | 
 
 
 def _measure(
-    loaded: LoadedModel, corpus: Corpus, evaluations: Mapping[str, Evaluation], effort: Effort | None
+    model: ReadyModel, corpus: Corpus, evaluations: Mapping[str, Evaluation], effort: Effort | None
 ) -> Measurements:
-    test, search = corpus.split("test"), loaded.description.search
-    scorer = Scorer(loaded.model, loaded.tokenizer)
+    test = corpus.split("test")
     effort_or_brief = effort or BRIEF
     return Measurements(
         ter=ter(evaluations["test"].hypotheses, test.targets),
-        perplexity={split: float(np.exp(scorer.cross_entropy(corpus.split(split)))) for split in evaluations},
-        latency=latency(loaded, test.sources[: effort_or_brief.timed_sentences], search),
-        vocabulary_sha256=loaded.tokenizer.sha256,
-        **_looked_into(loaded, test, evaluations["test"], effort) if effort else {},
+        perplexity={split: float(np.exp(model.scorer.cross_entropy(corpus.split(split)))) for split in evaluations},
+        latency=latency(model.translator, test.sources[: effort_or_brief.timed_sentences]),
+        vocabulary_sha256=model.loaded.tokenizer.sha256,
+        **_looked_into(model.loaded, test, evaluations["test"], effort) if effort else {},
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.errors import ConfigError, ModelError
-from nmt_keras.evaluation import Evaluation, evaluate, latency
+from nmt_keras.evaluation import Evaluation, ReadyModel, evaluate, latency
 from nmt_keras.metrics.bootstrap import interval, mean_bleu, sentence_counts
 from nmt_keras.metrics.by_length import length_buckets
 from nmt_keras.metrics.significance import compare_systems
@@ -76,13 +76,14 @@ def judge(candidate: LoadedModel, champion: LoadedModel | None, text: ParallelTe
     Returns:
         A finding for each rule, and for each length bucket of 100 sentences and more.
     """
-    own = evaluate(candidate, text, candidate.description.search)
+    ready = ReadyModel.of(candidate)
+    own = evaluate(ready.translator, text)
     findings = [_gain(own, None, text, rules)]
     if champion is not None:
-        other = evaluate(champion, text, champion.description.search)
+        other = evaluate(ReadyModel.of(champion).translator, text)
         findings = [_gain(own, other, text, rules), *_falls(own, other, text, rules)]
     sentences = text.sources[: rules.export_sentences]
-    return [*findings, _export(candidate, sentences), _latency(candidate, text.sources, rules)]
+    return [*findings, _export(candidate, sentences), _latency(ready, text.sources, rules)]
 
 
 def _gain(own: Evaluation, other: Evaluation | None, text: ParallelText, rules: Rules) -> Finding:
@@ -122,8 +123,8 @@ def _export(candidate: LoadedModel, sentences: Sequence[str]) -> Finding:
     return Finding("export", True, f"the exported model translates {len(sentences)} sentences as the model in memory")
 
 
-def _latency(candidate: LoadedModel, sentences: Sequence[str], rules: Rules) -> Finding:
-    milliseconds = latency(candidate, sentences[:_TIMED_SENTENCES], candidate.description.search)
+def _latency(candidate: ReadyModel, sentences: Sequence[str], rules: Rules) -> Finding:
+    milliseconds = latency(candidate.translator, sentences[:_TIMED_SENTENCES])
     limit = rules.max_milliseconds
     asked = "no limit is set" if limit is None else f"at most {limit:g} are asked"
     return Finding("latency", limit is None or milliseconds <= limit, f"{milliseconds:.1f} ms a sentence; {asked}")

@@ -1,6 +1,7 @@
 """Only a better model becomes the champion."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -101,10 +102,9 @@ def test_what_is_asked_of_a_new_champion(
     class Loaded:
         def __init__(self, wrong: range) -> None:
             self.evaluation = evaluation(wrong)
-            self.description: Any = self
-            self.search = None
 
-    monkeypatch.setattr(promotion, "evaluate", lambda loaded, text, search: loaded.evaluation)
+    monkeypatch.setattr(promotion, "evaluate", lambda translator, text: translator.evaluation)
+    monkeypatch.setattr(promotion, "ReadyModel", SimpleNamespace(of=lambda loaded: SimpleNamespace(translator=loaded)))
     monkeypatch.setattr(promotion, "_export", lambda *arguments: promotion.Finding("export", True, ""))
     monkeypatch.setattr(promotion, "_latency", lambda *arguments: promotion.Finding("latency", True, ""))
     candidate: Any = Loaded(own)
