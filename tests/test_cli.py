@@ -118,7 +118,6 @@ def test_export_translates_like_the_model_without_this_package(
     monkeypatch.chdir(tmp_path)
     assert main(["export", "--model", str(trained), "--output", "out"]) == 0
     assert (tmp_path / "out" / "1" / "saved_model.pb").is_file()
-    assert main(["export", "--model", str(trained), "--output", "out"]) == 2
     capsys.readouterr()
     text = b"one two three\n\nfour\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
