@@ -179,7 +179,7 @@ def _jobs(options: Namespace, limited_time: bool) -> int:
             f"Received: --jobs {options.jobs}. Give a budget in tokens or epochs, or no --jobs."
         )
     # One training keeps few processors busy; accelerators are not shared, nor processors that cannot be told apart.
-    on_processors = os.environ["KERAS_BACKEND"] == "tensorflow" and not has_gpu() and options.devices == "1"
+    on_processors = not has_gpu() and options.devices == "1"
     shareable = hasattr(os, "sched_setaffinity") and len(processors()) > 1
     return options.jobs or (2 if on_processors and shareable and not limited_time else 1)
 

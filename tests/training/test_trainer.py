@@ -72,13 +72,18 @@ def contents(directory: Path) -> dict[str, tuple[bytes, int]]:
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in directory.iterdir()}
 
 
+def batches_of(corpus: Corpus, settings: TrainingSettings, directory: Path) -> TrainingBatches:
+    """The batches of a training in `directory`, without XLA."""
+    config = settings.training
+    text = TokenizedText(corpus.split("train"), load_model(directory).tokenizer)
+    return TrainingBatches(text, config.batch_tokens, 4 * config.batch_shapes, settings.seed)
+
+
 def test_each_pair_is_seen_once_per_epoch(
     digits: Corpus, settings: TrainingSettings, whole: tuple[Path, TrainingSummary, Recorder]
 ) -> None:
     directory, summary, recorder = whole
-    config = settings.training
-    text = TokenizedText(digits.split("train"), load_model(directory).tokenizer)
-    batches = TrainingBatches(text, config.batch_tokens, 4 * config.batch_shapes, settings.seed)  # without XLA
+    batches = batches_of(digits, settings, directory)
     assert batches.steps_per_epoch > 3
     assert summary.epochs == 4
     assert summary.steps == len(recorder.weights) == 4 * batches.steps_per_epoch
@@ -96,11 +101,10 @@ def test_costs_are_those_of_all_updates_but_the_first_of_each_shape(
     digits: Corpus, settings: TrainingSettings, whole: tuple[Path, TrainingSummary, Recorder]
 ) -> None:
     directory, summary, _ = whole
-    config = settings.training
-    text = TokenizedText(digits.split("train"), load_model(directory).tokenizer)
-    batches = TrainingBatches(text, config.batch_tokens, 4 * config.batch_shapes, settings.seed)
+    batches = batches_of(digits, settings, directory)
+    lengths = batches.text.target_lengths
     shapes, tokens = zip(
-        *((shape, text.target_lengths[rows].sum()) for n in range(4) for shape, rows in batches.plan(n)), strict=True
+        *((shape, lengths[rows].sum()) for n in range(4) for shape, rows in batches.plan(n)), strict=True
     )
     counted = [tokens[n] for n, shape in enumerate(shapes) if shape in shapes[:n]]
     assert 0 < len(counted) < len(shapes)
@@ -407,13 +411,12 @@ def test_a_budget_of_tokens_ends_an_epoch_early(
     budget = 700
     limited = replace(settings, training=replace(settings.training, max_tokens=budget))
     summary = train(digits, limited, tmp_path / "model", silent)
-    text = TokenizedText(digits.split("train"), load_model(tmp_path / "model").tokenizer)
-    batches = TrainingBatches(text, settings.training.batch_tokens, 4 * settings.training.batch_shapes, settings.seed)
+    batches = batches_of(digits, settings, tmp_path / "model")
     seen, steps = 0, 0
     for _, indices in [batch for epoch in range(4) for batch in batches.plan(epoch)]:
         if seen >= budget:
             break
-        seen += sum(len(text.target_ids[index]) for index in indices)
+        seen += sum(len(batches.text.target_ids[index]) for index in indices)
         steps += 1
     assert summary.steps == steps
     assert steps % batches.steps_per_epoch  # in the middle of an epoch
