@@ -34,12 +34,36 @@ from nmt_keras.commands import (
 )
 from nmt_keras.config import ARCHITECTURES, SECTIONS, Backend
 from nmt_keras.errors import ConfigError, UserError
+from nmt_keras.options import (
+    QUICK,
+    add_align,
+    add_alignment_error,
+    add_backend,
+    add_comparison,
+    add_corpus,
+    add_describe,
+    add_export,
+    add_figure,
+    add_gradient_flow,
+    add_jobs,
+    add_json,
+    add_model,
+    add_name,
+    add_phrasebook,
+    add_phrasebook_seed,
+    add_promotion,
+    add_register,
+    add_search,
+    add_seed,
+    add_served,
+    add_test_set,
+    add_time_limit,
+    add_training,
+)
 from nmt_keras.registry_commands import run_models, run_promote, run_register, run_rollback
 from nmt_keras.serving_commands import run_export, run_serve
 
 PRESETS = ("debug", "quick", "tiny", "base", "big")
-QUICK = ("--architectures", "rnn,lstm,gru,lstm-attention,transformer", "--seeds", "1", "--budget", "400k-tokens")
-"""What `compare --quick` stands for; options beside it go before it."""
 
 
 @dataclass(frozen=True)
@@ -174,264 +198,72 @@ def _choose_backend(backend: Backend | None) -> None:
     warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
-def _add_corpus(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--corpus",
-        default="phrasebook",
-        help="phrasebook, multi30k, or a directory with train.SRC, train.TGT, valid.SRC, ... or one TSV per split",
-    )
-    parser.add_argument("--source-language", default="en", help="code of the source language")
-    parser.add_argument("--target-language", default="fr", help="code of the target language")
-    parser.add_argument(
-        "--data-dir", type=str | None, default=None, help="read named corpora here instead of downloading them"
-    )
-
-
-def _add_backend(parser: ArgumentParser) -> None:
-    parser.add_argument("--backend", type=Backend | None, default=None, help="Keras backend")
-
-
-def _add_seed(parser: ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=1, help="of weights, dropout, vocabulary and order")
-
-
-def _add_comparison(parser: ArgumentParser) -> None:
-    parser.add_argument("--quick", action="store_true", help=f"short for {' '.join(QUICK)}")
-    parser.add_argument("--seeds", type=str, default="1,2,3", help="each architecture is trained with each of them")
-    parser.add_argument(
-        "--budget",
-        type=str | None,
-        default=None,
-        help="of each training, such as 10min, 2M-tokens or 20epochs (default: what the preset says)",
-    )
-
-
-def _add_jobs(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--jobs",
-        type=int | None,
-        default=None,
-        help="trainings at once, each on its share of the CPUs (default: 2 without a GPU or a time limit, else 1)",
-    )
-
-
-def _add_time_limit(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--max-minutes",
-        type=float | None,
-        default=None,
-        help="wall time of a training, from the start of the process",
-    )
-
-
-def _add_training(parser: ArgumentParser) -> None:
-    parser.add_argument("--config", action="config", help="YAML file with any of these options")
-    parser.add_argument("--output", type=str | None, default=None, help="directory; made if it is not there")
-    parser.add_argument("--devices", type=str, default="1", help="number of devices, or all")
-    parser.add_argument("--init-from", type=str | None, default=None, help="model whose weights to start from")
-    _add_backend(parser)
-
-
-def _add_model(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        type=str,
-        default="models:/nmt-en-fr@champion",
-        help="a directory, models:/NAME@ALIAS or runs:/RUN_ID/MODEL_NAME",
-    )
-    _add_backend(parser)
-
-
-def _add_search(parser: ArgumentParser) -> None:
-    parser.add_argument("--beam-size", type=int | None, default=None, help="hypotheses kept; 1 is greedy")
-    parser.add_argument("--length-penalty", type=float | None, default=None, help="the larger, the longer")
-    parser.add_argument("--batch-size", type=int | None, default=None, help="sentences searched at once")
-
-
-def _add_test_set(parser: ArgumentParser) -> None:
-    parser.add_argument("--split", type=str, default="test", help="of the corpus")
-    parser.add_argument("--source-file", type=str | None, default=None, help="instead of a corpus")
-    parser.add_argument("--reference-file", type=str | None, default=None, help="instead of a corpus")
-
-
-def _add_json(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def _add_export(parser: ArgumentParser) -> None:
-    parser.add_argument("--output", type=str, default="export", help="directory; the model goes to OUTPUT/1")
-    parser.add_argument(
-        "--check", type=str | None, default=None, help="write nothing, but check the exported model in this directory"
-    )
-    parser.add_argument(
-        "--source-file",
-        type=str | None,
-        default=None,
-        help="sentences that must come out as they do here (default: validation sentences kept from the training)",
-    )
-    parser.add_argument("--max-source-tokens", type=int, default=256, help="longer sources are split, or cut")
-    parser.add_argument("--max-beam-size", type=int, default=10, help="that a request may ask for")
-    parser.add_argument("--license", type=str | None, default=None, help="of the model, for its card")
-    parser.add_argument(
-        "--xla", action="store_true", help="compile the search with XLA, which a server must have (see README)"
-    )
-
-
-def _add_served(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        type=str,
-        action="append",
-        required=True,
-        help="an exported model, a model directory, models:/NAME@ALIAS or runs:/RUN_ID/MODEL_NAME; may be repeated",
-    )
-    parser.add_argument("--host", type=str, default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8080, help="to listen on")
-    parser.add_argument("--max-batch", type=int, default=64, help="sentences computed at once")
-    parser.add_argument("--max-waiting", type=int, default=256, help="sentences; to more the answer is 503")
-    parser.add_argument("--max-seconds", type=float, default=60.0, help="for an answer; after that it is 504")
-    parser.add_argument(
-        "--reload-seconds", type=float, default=30.0, help="between looks at whether an alias has moved"
-    )
-
-
-def _add_phrasebook_seed(parser: ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=1, help="of the phrasebook that the model was trained on")
-
-
-def _add_alignment_error(parser: ArgumentParser) -> None:
-    parser.add_argument("--split", type=str, default="test", help="of the phrasebook")
-
-
-def _add_figure(parser: ArgumentParser) -> None:
-    parser.add_argument("--output", type=str, required=True, help="FILE.png or .svg: a figure; FILE.json: all numbers")
-
-
-def _add_align(parser: ArgumentParser) -> None:
-    parser.add_argument("--source", type=str, required=True, help="a sentence")
-    parser.add_argument("--target", type=str | None, default=None, help="its translation; by default the model's own")
-    parser.add_argument("--words", action="store_true", help="merge the tokens of each word")
-    parser.add_argument(
-        "--kind",
-        type=str,
-        default="cross",
-        help="of attention in the figure: cross and, of a Transformer, encoder_self or decoder_self",
-    )
-    parser.add_argument("--layer", type=int | None, default=None, help="in the figure, from 0; by default their mean")
-    parser.add_argument("--head", type=int | None, default=None, help="in the figure, from 0; by default their mean")
-
-
-def _add_gradient_flow(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--length",
-        type=int | None,
-        default=None,
-        help="tokens of the sources, EOS included; by default what most of them have",
-    )
-    parser.add_argument("--seed", type=int, default=1, help="of the untrained model's weights")
-
-
-def _add_name(parser: ArgumentParser) -> None:
-    parser.add_argument("--name", type=str, default="nmt-en-fr", help="of the registered model")
-
-
-def _add_register(parser: ArgumentParser) -> None:
-    parser.add_argument("--model", type=str, required=True, help="directory of a trained model")
-    parser.add_argument("--name", type=str | None, default=None, help="to register it under (default: nmt-SRC-TGT)")
-
-
-def _add_promotion(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        type=str | None,
-        default=None,
-        help="models:/NAME@ALIAS, models:/NAME/VERSION, or a logged model, which becomes the next version "
-        "(default: the candidate)",
-    )
-    parser.add_argument("--min-gain", type=float, default=0.5, help="BLEU above the champion's, significantly")
-    parser.add_argument("--max-fall", type=float, default=2.0, help="BLEU that sentences of one length may lose")
-    parser.add_argument("--max-milliseconds", type=float | None, default=None, help="median time of one sentence")
-    parser.add_argument("--export-sentences", type=int, default=50, help="compared with the exported model's")
-    parser.add_argument("--dry-run", action="store_true", help="measure, and change nothing")
-    parser.add_argument("--force", action="store_true", help="promote whatever is found; that is recorded")
-
-
-def _add_describe(parser: ArgumentParser) -> None:
-    parser.add_argument("--length", type=int, default=25, help="source and target tokens that the arithmetic is for")
-
-
-def _add_phrasebook(parser: ArgumentParser) -> None:
-    parser.add_argument("--size", type=int, default=40_000, help="pairs to train on")
-    parser.add_argument("--seed", type=int, default=1, help="of the sentences")
-    parser.add_argument("--output", type=str, required=True, help="directory, new or empty")
-
-
 _COMMANDS = {
     "main": Command(
         run_main,
-        (_add_corpus, _add_seed, _add_jobs, _add_time_limit, _add_training),
+        (add_corpus, add_seed, add_jobs, add_time_limit, add_training),
         "train two architectures, register and serve the better one",
         preset="quick",
         architectures="rnn,transformer",
     ),
     "describe": Command(
         run_describe,
-        (_add_describe, _add_json),
+        (add_describe, add_json),
         "layers, parameters and arithmetic of a model",
         preset="tiny",
         architectures="transformer",
     ),
     "compare": Command(
         run_compare,
-        (_add_corpus, _add_comparison, _add_jobs, _add_training),
+        (add_corpus, add_comparison, add_jobs, add_training),
         "train architectures with several seeds and tell whether they differ",
         preset="quick",
         architectures="rnn,lstm,gru,rnn-attention,lstm-attention,gru-attention,transformer",
     ),
-    "prepare": Command(run_prepare, (_add_corpus,), "read a corpus and report what is odd about it"),
+    "prepare": Command(run_prepare, (add_corpus,), "read a corpus and report what is odd about it"),
     "train": Command(
         run_train,
-        (_add_corpus, _add_seed, _add_time_limit, _add_training),
+        (add_corpus, add_seed, add_time_limit, add_training),
         "train one model",
         preset="tiny",
         architectures="transformer",
     ),
     "evaluate": Command(
-        run_evaluate, (_add_model, _add_corpus, _add_test_set, _add_json, _add_search), "BLEU and chrF of a model"
+        run_evaluate, (add_model, add_corpus, add_test_set, add_json, add_search), "BLEU and chrF of a model"
     ),
     "agreement": Command(
         run_agreement,
-        (_add_model, _add_phrasebook_seed, _add_json),
+        (add_model, add_phrasebook_seed, add_json),
         "how often an en-fr model prefers the right gender and number",
     ),
-    "align": Command(run_align, (_add_model, _add_align, _add_figure), "what a model attends to in a sentence pair"),
+    "align": Command(run_align, (add_model, add_align, add_figure), "what a model attends to in a sentence pair"),
     "alignment-error": Command(
         run_alignment_error,
-        (_add_model, _add_alignment_error, _add_phrasebook_seed, _add_json),
+        (add_model, add_alignment_error, add_phrasebook_seed, add_json),
         "how far an en-fr model's attention is from the phrasebook's word links",
     ),
     "gradient-flow": Command(
         run_gradient_flow,
-        (_add_model, _add_corpus, _add_test_set, _add_gradient_flow, _add_figure),
+        (add_model, add_corpus, add_test_set, add_gradient_flow, add_figure),
         "how much of the loss's gradient reaches each encoder state, before and after training",
     ),
-    "register": Command(run_register, (_add_register, _add_backend), "log a trained model and register it"),
-    "models": Command(run_models, (_add_name,), "list the versions of a registered model"),
+    "register": Command(run_register, (add_register, add_backend), "log a trained model and register it"),
+    "models": Command(run_models, (add_name,), "list the versions of a registered model"),
     "promote": Command(
         run_promote,
-        (_add_name, _add_promotion, _add_corpus, _add_test_set),
+        (add_name, add_promotion, add_corpus, add_test_set),
         "make a version the champion if it is better than the present one",
     ),
-    "rollback": Command(run_rollback, (_add_name,), "make the champion before the present one the champion again"),
-    "translate": Command(run_translate, (_add_model, _add_search), "translate lines from stdin to stdout"),
+    "rollback": Command(run_rollback, (add_name,), "make the champion before the present one the champion again"),
+    "translate": Command(run_translate, (add_model, add_search), "translate lines from stdin to stdout"),
     "export": Command(
         run_export,
-        (_add_model, _add_export, _add_search),
+        (add_model, add_export, add_search),
         "write a SavedModel that takes and gives raw strings, or check one",
         backend="tensorflow",
     ),
     "serve": Command(
-        run_serve, (_add_served,), "a page and JSON endpoints in front of exported models", backend="tensorflow"
+        run_serve, (add_served,), "a page and JSON endpoints in front of exported models", backend="tensorflow"
     ),
-    "phrasebook": Command(run_phrasebook, (_add_phrasebook,), "write the phrasebook as plain files"),
+    "phrasebook": Command(run_phrasebook, (add_phrasebook,), "write the phrasebook as plain files"),
 }

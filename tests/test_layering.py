@@ -41,6 +41,7 @@ ORDER = [
     "comparison_charts",
     "comparison_report",
     "promotion",
+    "options",
     "commands",
     "analysis_commands",
     "registry_commands",
