@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from nmt_keras.commands import given_model, given_preset, given_test_set
+from nmt_keras.commands import check_languages, given_model, given_preset, given_test_set
 from nmt_keras.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -154,6 +154,7 @@ def run_gradient_flow(options: Namespace) -> None:
 
     text, corpus, split = given_test_set(options)
     loaded = given_model(options)
+    check_languages(options, loaded)
     inputs, target_out_ids = sentences_of_length(TokenizedText(text, loaded.tokenizer), options.length)
     sentences, length = inputs["source_ids"].shape
     models = {"before training": untrained(loaded, options.seed), "after training": loaded.model}

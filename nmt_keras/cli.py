@@ -38,7 +38,6 @@ from nmt_keras.options import (
     QUICK,
     add_align,
     add_alignment_error,
-    add_backend,
     add_comparison,
     add_corpus,
     add_describe,
@@ -91,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        The exit code: 0, 2 for wrong usage or input, 1 for anything else.
+        The exit code: 0, 2 for wrong usage or input and for a refused promotion, 1 for anything else.
     """
     arguments = [_hyphenated(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
     if arguments[:1] == ["compare"] and "--quick" in arguments:
@@ -125,13 +124,14 @@ def _hyphenated(argument: str) -> str:
 
 def _parse(arguments: Sequence[str]) -> tuple[str, Namespace]:
     parser = ArgumentParser(
+        allow_abbrev=False,
         prog="nmt-keras",
         description="Train, compare, register and serve neural machine translation models.",
     )
     commands = parser.add_subcommands(dest="command")
     decisive: dict[str, dict[str, str]] = {}
     for name, command in _COMMANDS.items():
-        subparser = ArgumentParser(prog=f"nmt-keras {name}", description=command.help)
+        subparser = ArgumentParser(allow_abbrev=False, prog=f"nmt-keras {name}", description=command.help)
         for add_options in command.options:
             add_options(subparser)
         if command.preset is not None:
@@ -139,6 +139,8 @@ def _parse(arguments: Sequence[str]) -> tuple[str, Namespace]:
         commands.add_subcommand(name, subparser, help=command.help)
     parsed = parser.parse_args(list(arguments))
     options = parsed[parsed.command]
+    if options.get("quick") and "--quick" not in arguments:
+        raise ConfigError("--quick must be given on the command line, not in a file.")
     for option, value in decisive.get(parsed.command, {}).items():
         if options[option] != value:
             raise ConfigError(
@@ -202,7 +204,7 @@ _COMMANDS = {
     "main": Command(
         run_main,
         (add_corpus, add_seed, add_jobs, add_time_limit, add_training),
-        "train two architectures, register and serve the better one",
+        "train two architectures, register the better one and translate with it",
         preset="quick",
         architectures="rnn,transformer",
     ),
@@ -212,6 +214,7 @@ _COMMANDS = {
         "layers, parameters and arithmetic of a model",
         preset="tiny",
         architectures="transformer",
+        backend="tensorflow",
     ),
     "compare": Command(
         run_compare,
@@ -246,13 +249,15 @@ _COMMANDS = {
         run_gradient_flow,
         (add_model, add_corpus, add_test_set, add_gradient_flow, add_figure),
         "how much of the loss's gradient reaches each encoder state, before and after training",
+        backend="tensorflow",
     ),
-    "register": Command(run_register, (add_register, add_backend), "log a trained model and register it"),
+    "register": Command(run_register, (add_register,), "log a trained model and register it", backend="tensorflow"),
     "models": Command(run_models, (add_name,), "list the versions of a registered model"),
     "promote": Command(
         run_promote,
         (add_name, add_promotion, add_corpus, add_test_set),
         "make a version the champion if it is better than the present one",
+        backend="tensorflow",
     ),
     "rollback": Command(run_rollback, (add_name,), "make the champion before the present one the champion again"),
     "translate": Command(run_translate, (add_model, add_search), "translate lines from stdin to stdout"),

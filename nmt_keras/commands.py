@@ -109,7 +109,8 @@ def run_main(options: Namespace) -> int:
     name = outcome.registered_name
     print(f"Registered {outcome.best} as {name} version {outcome.version}: {', '.join(outcome.aliases)}.")
     if corpus.notice:
-        print(f"{corpus.notice} For real text: mlflow run . --env-manager local -P corpus=multi30k -P preset=tiny")
+        parameters = "-P corpus=multi30k -P preset=tiny -P max_minutes=40"
+        print(f"{corpus.notice} For real text: mlflow run . --env-manager local {parameters}")
     print(
         f"""Next:
   mlflow ui
@@ -177,6 +178,11 @@ def _jobs(options: Namespace, limited_time: bool) -> int:
         raise ConfigError(
             f"--jobs must be 1 where trainings are limited in time, of which each must have the whole machine. "
             f"Received: --jobs {options.jobs}. Give a budget in tokens or epochs, or no --jobs."
+        )
+    if (options.jobs or 1) > 1 and options.devices != "1":
+        raise ConfigError(
+            f"--jobs must be 1 where a training has several devices. "
+            f"Received: --jobs {options.jobs} --devices {options.devices}."
         )
     # One training keeps few processors busy; accelerators are not shared, nor processors that cannot be told apart.
     on_processors = not has_gpu() and options.devices == "1"

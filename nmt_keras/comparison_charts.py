@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import keras
 import numpy as np
 
-from nmt_keras.claims import carried, growth
+from nmt_keras.claims import carried, growth, top_states
 from nmt_keras.comparison import LengthBucket
 from nmt_keras.config import TransformerConfig
 from nmt_keras.experiment import TrainedModel
@@ -66,7 +66,7 @@ def charts(
         yield Chart(
             "agreement",
             "Agreement accuracy by distance",
-            "Words between the subject and what agrees with it",
+            "Words between the subject and its verb",
             "Right form more probable (%)",
             series,
         )
@@ -99,7 +99,7 @@ def charts(
         )
         for name, of in firsts.items()
         for when, by_state in sorted((of.gradient_norms or {}).items())  # after, before: the legend shows the first
-        for norms in [list(by_state.values())[-1]]
+        for norms in [top_states(by_state)]
     ]
     if flows:
         distance = "Distance to the last position read (tokens)"
@@ -189,7 +189,8 @@ def chart_notes(grouped: Grouped, splits: Sequence[str], buckets: Sequence[Lengt
         "sentences; mean over the seeds, with intervals of bootstrap resampling.",
         "agreement": "How often the right gender or number is more probable than a wrong one (chance: 50%), with "
         "Wilson's 95% intervals, mean over the seeds.",
-        "step-time": f"The longest sentences' step takes so many times the shortest's: {'; '.join(growths)}.",
+        "step-time": "A plain gradient step without XLA. The longest sentences' takes so many times the shortest's: "
+        f"{'; '.join(growths)}.",
         "gradients": "From the nearest encoder state to the farthest, the gradient: " + "; ".join(flows) + ".",
     }
 

@@ -78,6 +78,7 @@ def comparison_report(
     tests = {name: mean_bleu([of.counts[:size] for of in counts[name]])[0] for name in grouped}  # splits begin so
     ranked = sorted(grouped, key=lambda name: tests[name].value, reverse=True)
     buckets = bleu_by_length(sources, counts)
+    longest = max(len(source.split()) for source in corpus.split("train").sources)
     pairs = list(comparisons.get("test", ()))
     scores, notes = _scores(corpus, grouped, ranked, tests, pairs)
     seeds = sorted({model.settings.seed for model in outcome.models.values()})
@@ -92,7 +93,7 @@ def comparison_report(
         ],
         notice=corpus.notice,
         findings=list(_findings(ranked, tests, pairs, len(seeds))),
-        claims=claims(grouped, buckets),
+        claims=claims(grouped, [bucket for bucket in buckets if bucket.mean_words <= longest]),
         tables={"scores": scores}
         | {f"pairs-{split}": _pairs(list(of), split) for split, of in comparisons.items() if of},
         charts={chart.name: chart for chart in charts(grouped, ranked, tests, buckets)},
@@ -112,12 +113,19 @@ def _findings(
         f" (mean of {seeds} seeds)." if seeds > 1 else "."
     )
     equal = [name for name in others if not _significant(pairs, best, name)]
-    if equal:
+    if others and not pairs:
+        yield "No seed was trained with every architecture: the differences are not tested."
+    elif equal:
         yield f"No difference was found between {best} and {', '.join(equal)}."
     elif others:
         yield "It differs significantly from each of the others."
     if seeds == 1:
         yield "There is one seed: how much another seed would change is not known."
+    else:
+        yield (
+            "Tests and intervals draw test sentences and keep the seeds as they are: compare a difference with the "
+            "deviation over the seeds, too."
+        )
 
 
 def _significant(pairs: Sequence[PairedComparison], one: str, other: str) -> bool:
@@ -139,6 +147,8 @@ def _scores(
     )
     costs = {name: training_cost(grouped[name]) for name in ranked}
     energy = all(cost.joules_per_token is not None for cost in costs.values())
+    # With fewer validations, that time is how long the training took.
+    timed = all(len(model.summary.history) > 2 for trained in grouped.values() for model in trained)
     rows = []
     for name in ranked:
         trained = grouped[name]
@@ -157,7 +167,7 @@ def _scores(
                 mean_of_seeds([100 * recall.share for recall in recalls if recall.share is not None], ".1f"),
                 mean_of_seeds([100 * repetition(of_seed) for of_seed in hypotheses], ".1f"),
                 mean_of_seeds([_length_ratio(of_seed, test.targets) for of_seed in hypotheses], ".3f"),
-                mean_of_seeds([seconds / 60 for seconds in times if seconds is not None], ".1f"),
+                *([mean_of_seeds([seconds / 60 for seconds in times if seconds is not None], ".1f")] if timed else []),
                 f"{costs[name].tokens_per_second:,.0f}",
                 *([f"{costs[name].joules_per_token:.3f}"] if energy else []),
                 f"{max(model.summary.peak_memory for model in trained) / 1e9:.1f}",
@@ -167,7 +177,7 @@ def _scores(
         )
     columns = [
         "architecture", "BLEU", "95% interval", "from the best", "chrF", "TER", "perplexity", "rare words %",
-        "repeated %", "length ratio", f"minutes to BLEU {goal:.1f}", "tokens/s",
+        "repeated %", "length ratio", *([f"minutes to BLEU {goal:.1f}"] if timed else []), "tokens/s",
         *(["J a token"] if energy else []), "GB", "ms a sentence", "parameters",
     ]  # fmt: skip
     first = grouped[ranked[0]][0]
@@ -191,7 +201,9 @@ def _difference(pairs: Sequence[PairedComparison], best: str, name: str) -> str:
     for pair in pairs:
         if {pair.system, pair.other} == {best, name}:
             p = max(pair.bootstrap_p, pair.randomization_p)
-            return f"−{abs(pair.difference):.2f} (p {p:.4f})" if pair.significant else f"no difference (p {p:.4f})"
+            difference = pair.difference if pair.system == name else -pair.difference
+            said = f"{difference:+.2f}".replace("-", "−") if pair.significant else "no difference"
+            return f"{said} (p {p:.4f})"
     return "best" if name == best else "–"
 
 

@@ -41,7 +41,7 @@ class VocabularyConfig:
 
     def __post_init__(self) -> None:
         _raise(
-            _not_positive(self, "size"),
+            _faults(self, "above 260 (4 special tokens and 256 bytes)", size=self.size > 260),
             _faults(self, "above 0 and at most 1", character_coverage=0 < self.character_coverage <= 1),
         )
 
@@ -199,7 +199,7 @@ class TrainingConfig:
         clip_norm: the gradient's norm is cut to this.
         average_decay: decay of the moving average of weights that is validated and kept.
         validate_every: epochs between validations; the last epoch is always validated.
-        patience: validations without a better BLEU before training stops.
+        patience: validations without a better BLEU (to a tenth), or the same and a lower loss, before training stops.
         jit_compile: with TensorFlow, compile with XLA where model and devices allow it. JAX always does.
     """
 

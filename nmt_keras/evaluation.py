@@ -23,7 +23,8 @@ class Evaluation:
         chrf: sacreBLEU's chrF2.
         by_length: BLEU and chrF by source length in words.
         translations: in the order of the sources.
-        sentences_per_second: of the search, tokenization included, its compilation excluded.
+        sentences_per_second: of the search, tokenization included, its compilation excluded (but JAX compiles anew for
+            each shape of batch, which is in it).
     """
 
     bleu: Score

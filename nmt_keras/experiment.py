@@ -84,7 +84,10 @@ class Outcome:
 
 
 def tracked_training(corpus: Corpus, settings: TrainingSettings, directory: Path) -> TrainingSummary:
-    """Trains one model under an MLflow run of its own."""
+    """Trains one model under an MLflow run of its own, or leaves a finished one as it is."""
+    if (finished := finished_training(corpus, settings, directory)) is not None:
+        print(f"{directory} holds a finished training and is left as it is.", file=sys.stderr)
+        return finished
     with start_run(settings.architecture, _experiment(corpus), None, {"corpus": corpus.name}) as run:
         return _train(corpus, settings, directory, run)
 
@@ -107,15 +110,16 @@ def run_experiment(
         trainings: one for each architecture and seed.
         directory: for the models, the exports, the results and the figures.
         test_splits: what to evaluate on, "test" first.
-        effort: how closely to look into the models of the first seed.
-        jobs: trainings at once. Each has a process of its own, on its share of the processors; what is measured of the
-            trained models is measured of one at a time.
+        effort: how closely to look into the first model of each architecture.
+        jobs: trainings at once, at most. Each has a process of its own, on its share of the processors; what is
+            measured of the trained models is measured of one at a time.
 
     Raises:
         UserError: a mistake in the settings, or every training failed.
     """
     named = {f"{settings.architecture}-seed{settings.seed}": settings for settings in trainings}
     models: dict[str, TrainedModel] = {}
+    looked_into: set[str] = set()
     with _kept_run(corpus, "experiment", directory, None) as parent:
         for split in corpus.splits:
             _log_dataset(parent, corpus, split)
@@ -133,13 +137,15 @@ def run_experiment(
             for name, summary in finished.items()
             if summary is None
         }
-        failures = call_at_once(_train_apart, unfinished, jobs)
+        # Not the number of unfinished ones: one that is resumed must have what the others had.
+        failures = call_at_once(_train_apart, unfinished, min(jobs, len(named)))
         for name, settings in named.items():
             if name in failures:
                 continue
             try:
-                closely = effort if settings.seed == trainings[0].seed else None
+                closely = None if settings.architecture in looked_into else effort
                 models[name] = _trained_model(corpus, settings, directory / name, name, parent, test_splits, closely)
+                looked_into.add(settings.architecture)
             except UserError as error:
                 failures[name] = str(error)
             except Exception as error:  # one architecture's failure must not cost the others' hours

@@ -25,6 +25,7 @@ from nmt_keras.training.settings import TrainingCost, TrainingSettings, Training
 from nmt_keras.training.trainer import training_cost
 
 _FILE = "measurements.json"
+_MIN_TIMED_BATCHES = 20  # the first of each shape does not count
 _MIN_GRADIENT_SENTENCES = 8  # that a mean is taken over
 
 
@@ -102,18 +103,20 @@ def measured(
     """
     figures = _measure(model, corpus, evaluations, effort)
     if effort and effort.training_tokens and summary.cost.processors < len(processors()):
-        cost = training_cost(corpus, replace(settings, init_from=directory / "model"), effort.training_tokens)
+        tokens = max(effort.training_tokens, _MIN_TIMED_BATCHES * settings.training.batch_tokens)
+        cost = training_cost(corpus, replace(settings, init_from=directory / "model"), tokens)
         figures = replace(figures, training_cost=cost)
     write_json(directory / _FILE, {"effort": effort} | asdict(figures))
     return figures
 
 
 def kept_measurements(directory: Path, effort: Effort | None) -> Measurements | None:
-    """What `measured` left there with the same effort, if anything."""
+    """What `measured` left there with this effort, or with any where none is asked for."""
     if not (directory / _FILE).exists():
         return None
     values = read_json(directory / _FILE)
-    if values.pop("effort") != (effort and [list(v) if isinstance(v, tuple) else v for v in effort]):
+    kept = values.pop("effort")
+    if effort is not None and kept != [list(value) if isinstance(value, tuple) else value for value in effort]:
         return None
     return Measurements(
         **values
@@ -154,7 +157,7 @@ def _gradient_norms(loaded: LoadedModel, test: ParallelText, most: int) -> dict[
         return None
     tokenized = TokenizedText(test, loaded.tokenizer)
     lengths = np.bincount([len(ids) for ids in tokenized.source_ids])
-    often = np.flatnonzero(lengths >= min(_MIN_GRADIENT_SENTENCES, lengths.max()))
+    often = np.flatnonzero(lengths >= min(_MIN_GRADIENT_SENTENCES, int(lengths.max())))
     inputs, target_out_ids = sentences_of_length(tokenized, int(often.max()))  # the longest that are not too few
     inputs, target_out_ids = {name: ids[:most] for name, ids in inputs.items()}, target_out_ids[:most]
     models = {"before training": untrained(loaded, 1), "after training": loaded.model}

@@ -93,7 +93,7 @@ def add_json(parser: ArgumentParser) -> None:
 
 
 def add_export(parser: ArgumentParser) -> None:
-    parser.add_argument("--output", type=str, default="export", help="directory; the model goes to OUTPUT/1")
+    parser.add_argument("--output", type=str, default="export", help="directory; the model becomes its next version")
     parser.add_argument(
         "--check", type=str | None, default=None, help="write nothing, but check the exported model in this directory"
     )

@@ -78,17 +78,17 @@ def judge(candidate: LoadedModel, champion: LoadedModel | None, text: ParallelTe
     """
     ready = ReadyModel.of(candidate)
     own = evaluate(ready.translator, text)
-    findings = [_gain(own, None, text, rules)]
-    if champion is not None:
+    if champion is None:
+        figures = f"BLEU {own.bleu.score:.2f}; there is no champion to compare with"
+        findings = [Finding("gain", True, figures)]
+    else:
         other = evaluate(ReadyModel.of(champion).translator, text)
         findings = [_gain(own, other, text, rules), *_falls(own, other, text, rules)]
     sentences = text.sources[: rules.export_sentences]
     return [*findings, _export(candidate, sentences), _latency(ready, text.sources, rules)]
 
 
-def _gain(own: Evaluation, other: Evaluation | None, text: ParallelText, rules: Rules) -> Finding:
-    if other is None:
-        return Finding("gain", True, f"BLEU {own.bleu.score:.2f}; there is no champion to compare with")
+def _gain(own: Evaluation, other: Evaluation, text: ParallelText, rules: Rules) -> Finding:
     (pair,) = compare_systems({"candidate": [own.hypotheses], "champion": [other.hypotheses]}, text.targets)
     figures = (
         f"BLEU {own.bleu.score:.2f}, champion {other.bleu.score:.2f}: {pair.difference:+.2f} "
@@ -118,7 +118,7 @@ def _export(candidate: LoadedModel, sentences: Sequence[str]) -> Finding:
     with TemporaryDirectory() as temporary:
         try:
             export_savedmodel(candidate, Path(temporary) / "export", sentences)
-        except ModelError as error:
+        except (ConfigError, ModelError) as error:
             return Finding("export", False, str(error))
     return Finding("export", True, f"the exported model translates {len(sentences)} sentences as the model in memory")
 

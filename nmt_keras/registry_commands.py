@@ -32,11 +32,11 @@ def run_register(options: Namespace) -> None:
     name = options.name or name_for(description.source_language, description.target_language)
     tags = {"architecture": description.architecture}
     with start_run("register", name) as run, TemporaryDirectory() as temporary:
-        provenance = Provenance(training_facts(directory))
+        facts = training_facts(directory)
         logged = run.log_translation_model(
-            export_savedmodel(loaded, Path(temporary), read_held_out(directory), provenance=provenance),
+            export_savedmodel(loaded, Path(temporary), read_held_out(directory), provenance=Provenance(facts)),
             directory,
-            metrics={},
+            metrics={name: facts[name] for name in ("valid_bleu", "valid_loss") if name in facts},
             parameters=tags | {"sizes": asdict(description.sizes)},
             tags={"lineage": " < ".join(description.lineage)},
         )

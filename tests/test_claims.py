@@ -9,7 +9,7 @@ import pytest
 
 from nmt_keras.analysis.agreement import Accuracy, Agreement
 from nmt_keras.analysis.throughput import StepTime
-from nmt_keras.claims import accuracy_lost, carried, claims, growth
+from nmt_keras.claims import accuracy_lost, carried, claims, growth, top_states
 from nmt_keras.comparison import bleu_by_length
 from nmt_keras.metrics.bootstrap import sentence_counts
 
@@ -71,6 +71,7 @@ def test_without_figures_nothing_is_claimed() -> None:
         {"rnn": [lone]}, bleu_by_length(SOURCES[:50], {"rnn": [wrong(5, 5)[0]._replace(counts=np.ones((50, 10), int))]})
     )
     assert [(claim.supported, bool(claim.lacking)) for claim in found] == [(None, True)] * 5
+    assert [claim.supported for claim in claims({"rnn": [lone]}, [])] == [None] * 5
 
 
 def test_the_loss_of_accuracy_has_the_interval_of_two_shares() -> None:
@@ -82,9 +83,22 @@ def test_the_loss_of_accuracy_has_the_interval_of_two_shares() -> None:
 
 def test_growth_and_carried_gradients_are_ratios_of_the_ends() -> None:
     norms = {
-        "before training": {"layer 0": [1.0, 5.0], "layer 1": [4.0, 2.0, 1.0]},
+        "before training": {"block 0": [1.0, 5.0], "block 1": [4.0, 2.0, 1.0]},
         "after training": {"top": [2.0, 6.0]},
     }
     model = training(times=(4.0, 6.0), norms=norms)
     assert growth(model) == 1.5
     assert carried(model) == {"before training": 0.25, "after training": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("states", "chosen"),
+    [
+        (["layer 0 forward h", "layer 0 forward C", "layer 0 backward h", "layer 0 backward C"], 0),
+        (["layer 0 forward h", "layer 0 backward h", "layer 1 forward h", "layer 1 backward h"], 2),
+        (["layer 0 backward h", "layer 0 backward C"], 0),
+        (["block 0", "block 1"], 1),
+    ],
+)
+def test_gradients_are_those_at_the_top_layer_s_hidden_states(states: list[str], chosen: int) -> None:
+    assert top_states({state: [float(place)] for place, state in enumerate(states)}) == [chosen]

@@ -103,6 +103,12 @@ def test_seeds_are_whole_numbers(seeds: str, capsys: pytest.CaptureFixture[str])
     assert f"--seeds must be whole numbers with commas. Received: {seeds!r}." in capsys.readouterr().err
 
 
+def test_quick_is_no_setting_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "settings.yaml").write_text("quick: true\n")
+    assert main(["compare", "--config", str(tmp_path / "settings.yaml")]) == 2
+    assert "--quick must be given on the command line, not in a file." in capsys.readouterr().err
+
+
 def test_what_quick_stands_for_can_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     received: list[Any] = []
     command = replace(cli._COMMANDS["compare"], run=received.append)

@@ -1,6 +1,7 @@
 """The corpora a user can name: the built-in phrasebook, Multi30k, and directories of their own."""
 
 import re
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -121,6 +122,9 @@ def _split_files(
                     f"{directory}: the split {split} must be there as {wanted}{alternative} (plain or .gz). "
                     f"Received: {listing or 'no files'}{more}."
                 )
+            elif by_ending:
+                (there,) = by_ending
+                print(f"{directory}: {split} is left out: there is {split}.{there} alone.", file=sys.stderr)
             continue
         files = [path for ending in by_ending for path in by_ending[ending]]
         if len(files) != (1 if "tsv" in by_ending else 2):

@@ -76,12 +76,14 @@ class EncoderLayer(keras.layers.Layer):
     ) -> tuple[Tensor, list[Tensor]]:
         """Inputs (B, S, d) and mask (B, S) bool -> outputs (B, S, H) and the last state."""
         outputs, last = [], []
+        # cuDNN refuses a mask with a row of padding only, as the last batch of a shape has.
+        steps = ops.concatenate([ops.ones_like(mask[:, :1]), mask[:, 1:]], axis=1)  # (B, S)
         for layer in self.directions:
             backward = layer.name == "backward"
             read = reverse_sequences(x, mask) if backward else x
             # Masked steps carry the state on.
             if watch is None:
-                output, *state = layer(read, mask=mask, training=training)
+                output, *state = layer(read, mask=steps, training=training)
             else:
                 output, *state = unrolled(layer, read, mask, f"layer {self.number} {layer.name}", watch)
             outputs.append(reverse_sequences(output, mask) if backward else output)

@@ -105,5 +105,6 @@ def _p_values(
         metric: Any = {"BLEU": PooledBLEU(references=[references])}
         results: Any = PairedTest(systems[place:], metric, None, test_type)()[1]["BLEU"]
         for (other, _), result in zip(systems[place + 1 :], results[1:], strict=True):
-            values[name, other] = float(result.p_value)
+            # sacreBLEU counts differences above the one found, of which equal scores leave none.
+            values[name, other] = 1.0 if result.score == results[0].score else float(result.p_value)
     return values

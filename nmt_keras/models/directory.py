@@ -34,7 +34,7 @@ class ModelDescription:
         source_language: code of the language it reads.
         target_language: code of the language it writes.
         vocabulary_sha256: hash of the vocabulary it was trained with.
-        search: settings it was validated with.
+        search: how it translates by default.
         lineage: the models it was initialised from, the nearest first.
     """
 
@@ -74,6 +74,11 @@ def save_description(directory: Path, tokenizer: Tokenizer, description: ModelDe
     with written_whole(directory / _VOCABULARY) as beside:
         beside.write_bytes(tokenizer.proto)
     write_json(directory / _DESCRIPTION, {"format": _FORMAT} | asdict(description))
+
+
+def load_vocabulary(directory: Path) -> Tokenizer:
+    """The vocabulary that `save_description` wrote."""
+    return Tokenizer((directory / _VOCABULARY).read_bytes())
 
 
 def save_weights(directory: Path, model: TranslationModel) -> None:

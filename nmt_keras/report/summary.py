@@ -112,12 +112,23 @@ def print_versions(versions: Sequence["Version"], name: str) -> None:
 
     _print(
         name,
-        ["alias", "architecture", "corpus", "BLEU test", "chrF test", "sentences/s", "decision", "registered"],
+        [
+            "alias",
+            "architecture",
+            "corpus",
+            "BLEU valid",
+            "BLEU test",
+            "chrF test",
+            "sentences/s",
+            "decision",
+            "registered",
+        ],
         {
             str(version.number): [
                 ", ".join(version.aliases),
                 version.tags.get("architecture", ""),
                 version.tags.get("corpus", ""),
+                figure(version, "valid_bleu"),
                 figure(version, "test_bleu"),
                 figure(version, "test_chrf"),
                 figure(version, "test_sentences_per_second"),

@@ -67,6 +67,9 @@ class TranslationServer:
         self.config = config
         self.limits = limits
         self.xla = xla
+        for layer in self.model._flatten_layers():
+            if hasattr(layer, "use_cudnn"):
+                layer.use_cudnn = False  # else a graph that is traced beside a GPU runs nowhere else
         self._beam_search = tf.function(
             lambda ids, beam_size, num_best: beam_search(self.model, ids, config, num_best, beam_size),
             input_signature=[tf.TensorSpec((None, None), tf.int32), _COUNT, _COUNT],

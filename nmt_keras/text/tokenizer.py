@@ -44,8 +44,6 @@ def train_vocabulary(sentences: Iterable[str], size: int, character_coverage: fl
     Raises:
         ConfigError: `size` cannot hold the bytes and the characters of the text.
     """
-    if size <= 260:
-        raise ConfigError(f"vocabulary.size must be above 260 (4 special tokens and 256 bytes). Received: size={size}.")
     model = io.BytesIO()
     sentencepiece.set_random_generator_seed(seed)
     try:
@@ -64,6 +62,7 @@ def train_vocabulary(sentences: Iterable[str], size: int, character_coverage: fl
             eos_id=EOS_ID,
             input_sentence_size=2_000_000,
             shuffle_input_sentence=True,
+            max_sentence_length=2**16,  # bytes; longer ones would be passed over
             num_threads=1,  # the result depends on the number of threads
             minloglevel=2,
         )

@@ -69,7 +69,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self.training_seconds = 0.0
         self.training_tokens = 0.0
         self.training_joules: float | None = 0.0  # None where the machine does not tell
-        self.losses: list[dict[str, float]] = []  # what was logged, to draw learning curves
+        self.losses: list[dict[str, float]] = []  # of the updates since the one logged before, to draw learning curves
         self._compiled: set[BatchShape] = set()
         self._seconds: list[float] = []  # of the latest steps
         self._energy = EnergyMeter()
@@ -101,6 +101,8 @@ class TrainingProgress(keras.callbacks.Callback):
         self.epoch = epoch
         self.plan = self.batches.plan(epoch)
         self._step_ended = time.time()
+        self._tokens = self._logged_tokens = 0  # of this epoch
+        self._logged_loss = 0.0  # its sum over them
         self._energy.joules()
         console = Console(stderr=True)
         text = "epoch {task.fields[epoch]}/{task.fields[epochs]}  step {task.completed}/{task.total}"
@@ -121,21 +123,23 @@ class TrainingProgress(keras.callbacks.Callback):
         seconds, self._step_ended = now - self._step_ended, now
         joules = self._energy.joules()
         shape, pairs = self.plan[batch]
+        tokens = int(self.target_lengths[pairs].sum())
+        self._tokens += tokens
         if shape in self._compiled:
             self.training_seconds += seconds
-            self.training_tokens += float(self.target_lengths[pairs].sum())
+            self.training_tokens += tokens
             if self.training_joules is not None:
                 self.training_joules = None if joules is None else self.training_joules + joules
             self._seconds = [*self._seconds[-99:], seconds]
         self._compiled.add(shape)
         step = self.epoch * self.steps_per_epoch + batch + 1
-        show, log = now - self._shown > self._show_seconds, step % self.log_every == 0
-        if show or log:  # reading the loss waits for the device
-            loss = float((logs or {})["token_loss"])
-        if show:
+        mean = float((logs or {})["token_loss"])  # since the epoch began
+        if now - self._shown > self._show_seconds:
             self._shown = now
-            self._show(batch + 1, step, loss, now)
-        if log:
+            self._show(batch + 1, step, mean, now)
+        if step % self.log_every == 0:
+            loss = (mean * self._tokens - self._logged_loss) / (self._tokens - self._logged_tokens)
+            self._logged_loss, self._logged_tokens = mean * self._tokens, self._tokens
             self.losses.append({"step": step, "training_seconds": self.training_seconds, "train_loss": loss})
             rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
             self.log_metrics(
@@ -173,7 +177,8 @@ class Validation(keras.callbacks.Callback):
         every: epochs between validations; an epoch that ends the training is always validated.
         patience: validations without improvement before training stops.
         log_metrics: takes figures by name, and the update they belong to.
-        history: figures of the epochs before, when a training is resumed; grows by one entry per epoch.
+        history: figures of the validations before, when a training is resumed; grows by one entry for each.
+        seconds: that the last of them took, 0 if there was none.
     """
 
     def __init__(
@@ -184,6 +189,7 @@ class Validation(keras.callbacks.Callback):
         patience: int,
         log_metrics: LogMetrics,
         history: list[dict[str, float]],
+        seconds: float = 0.0,
     ) -> None:
         super().__init__()
         self.measure = measure
@@ -192,11 +198,11 @@ class Validation(keras.callbacks.Callback):
         self.patience = patience
         self.log_metrics = log_metrics
         self.history = history
-        self.seconds = 0.0
+        self.seconds = seconds
 
     @staticmethod
     def quality(figures: Mapping[str, float]) -> tuple[float, float]:
-        """What an epoch is judged by: its validation BLEU, then its validation loss."""
+        """What a validation is judged by: BLEU to a tenth, then loss."""
         # Rounded, so that the loss decides while BLEU still is near 0 everywhere.
         return round(figures["valid_bleu"], 1), -figures["valid_loss"]
 
@@ -228,12 +234,12 @@ class Validation(keras.callbacks.Callback):
         )
         qualities = [*earlier, self.quality(figures)]
         if len(qualities) - 1 - qualities.index(max(qualities)) >= self.patience:
-            print(f"No better BLEU in {self.patience} validations: training stops.", file=sys.stderr)
+            print(f"No better BLEU or loss in {self.patience} validations: training stops.", file=sys.stderr)
             self.model.stop_training = True
 
 
 class Deadline(keras.callbacks.Callback):
-    """Stops training early enough that the validation that follows still ends in time.
+    """Stops training early enough that the validation that follows still ends in time, if there was one before.
 
     Args:
         deadline: in seconds since the Unix epoch, as `time.time` counts.

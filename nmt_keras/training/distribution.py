@@ -1,16 +1,18 @@
 """Devices: one, or several that share each batch."""
 
-import contextlib
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
 
 from nmt_keras.errors import ConfigError
 
+Scope = Callable[[], AbstractContextManager[Any]]
 
-def distribute(devices: str) -> tuple[AbstractContextManager[Any], int]:
+
+def distribute(devices: str) -> tuple[Scope, int]:
     """Where variables are made and how many devices share a batch.
 
     TensorFlow: tf.distribute.MirroredStrategy over GPUs, or over that many logical CPU devices. JAX:
@@ -20,7 +22,7 @@ def distribute(devices: str) -> tuple[AbstractContextManager[Any], int]:
         devices: a number, or "all".
 
     Returns:
-        The scope to build and compile the model in, and the number of devices.
+        What makes the scope to build, compile and fit the model in, each time anew, and the number of devices.
 
     Raises:
         ConfigError: not a number above 0, or more than there are.
@@ -29,7 +31,7 @@ def distribute(devices: str) -> tuple[AbstractContextManager[Any], int]:
         raise ConfigError(f"--devices must be a number above 0, or all. Received: {devices!r}.")
     wanted = None if devices == "all" else int(devices)
     if wanted == 1:
-        return contextlib.nullcontext(), 1
+        return nullcontext, 1
     match keras.backend.backend():
         case "tensorflow":
             return _mirrored(wanted)
@@ -45,7 +47,7 @@ def _limit(wanted: int | None, available: int, what: str) -> int:
     return wanted or available
 
 
-def _mirrored(wanted: int | None) -> tuple[AbstractContextManager[Any], int]:
+def _mirrored(wanted: int | None) -> tuple[Scope, int]:
     import tensorflow as tf
 
     if gpus := tf.config.list_logical_devices("GPU") if tf.config.list_physical_devices("GPU") else []:
@@ -53,15 +55,15 @@ def _mirrored(wanted: int | None) -> tuple[AbstractContextManager[Any], int]:
     else:
         count = _limit(wanted, os.cpu_count() or 1, "processors")
         if count == 1:
-            return contextlib.nullcontext(), 1
+            return nullcontext, 1
         processor = tf.config.list_physical_devices("CPU")[0]
         if len(tf.config.get_logical_device_configuration(processor) or ()) < count:
             tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * count)
         names = [f"/cpu:{number}" for number in range(count)]
-    return tf.distribute.MirroredStrategy(names).scope(), len(names)
+    return tf.distribute.MirroredStrategy(names).scope, len(names)
 
 
-def _data_parallel(wanted: int | None) -> tuple[AbstractContextManager[Any], int]:
+def _data_parallel(wanted: int | None) -> tuple[Scope, int]:
     available = keras.distribution.list_devices()
     names = available[: _limit(wanted, len(available), "JAX devices")]
-    return keras.distribution.DataParallel(devices=names).scope(), len(names)
+    return keras.distribution.DataParallel(devices=names).scope, len(names)

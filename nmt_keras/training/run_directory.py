@@ -1,6 +1,6 @@
 """The files of a training, by which it goes on after an interruption and is left alone when it is finished.
 
-settings.json                 what the training was begun with
+settings.json                 what the training was begun with; binding from the first checkpoint on
 checkpoint.json               epochs done, history, and the name of the file with the weights that go with them
 checkpoint-00007.weights.h5   weights and optimizer state
 training.json                 the summary; only a finished training has it, and no checkpoint
@@ -28,7 +28,7 @@ class RunDirectory:
     """A directory in which one training runs.
 
     Args:
-        path: made if it is not there.
+        path: it need not be there.
         settings: everything that must be the same when the training goes on.
 
     Raises:
@@ -37,13 +37,15 @@ class RunDirectory:
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self.path = path
+        self.settings = settings
         if not (path / _SETTINGS).exists():
             if path.exists() and any(path.iterdir()):
                 raise ConfigError(
                     f"--output must be a new directory, or one that an earlier training began. Received: {path}, "
                     f"which holds other files."
                 )
-            write_json(path / _SETTINGS, settings)
+            return
+        if not self.begun:
             return
         begun, given = flat(read_json(path / _SETTINGS)), flat(settings)
         differences = [
@@ -58,13 +60,23 @@ class RunDirectory:
                 + "\nGive the same settings to go on, or another --output."
             )
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a training to go on with, or a finished one."""
+        return any((self.path / name).exists() for name in (_CHECKPOINT, _SUMMARY))
+
+    def begin(self) -> None:
+        """Writes down what is trained, once that is known to be possible."""
+        write_json(self.path / _SETTINGS, self.settings)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other processes from training here meanwhile.
+        """Keeps other processes of this machine from training here meanwhile.
 
         Raises:
             ConfigError: another one does.
         """
+        self.path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
             try:

@@ -28,6 +28,7 @@ from nmt_keras.models.directory import (
     LoadedModel,
     ModelDescription,
     load_model,
+    load_vocabulary,
     save_description,
     save_held_out,
     save_weights,
@@ -63,7 +64,7 @@ def train(
     log_metrics: LogMetrics,
     began: float | None = None,
 ) -> TrainingSummary:
-    """Trains a model and leaves the best weights, by validation BLEU, in `directory`.
+    """Trains a model and leaves the best weights, by `Validation.quality`, in `directory`.
 
     A finished directory is left untouched; an unfinished one is gone on with.
 
@@ -81,7 +82,6 @@ def train(
     """
     run = RunDirectory(directory, _fixed_settings(corpus, settings))
     if (finished := run.summary()) is not None:
-        print(f"{directory} holds a finished training and is left as it is.", file=sys.stderr)
         return finished
     with run.locked():
         summary = _train(run, corpus, settings, log_metrics, began)
@@ -97,14 +97,14 @@ def _train(
     began: float | None,
 ) -> TrainingSummary:
     directory = run.path
-    scope, num_devices = distribute(settings.devices)
+    sharing, num_devices = distribute(settings.devices)
     keras.utils.set_random_seed(settings.seed)
     corpus, counts = clean_corpus(corpus)
-    tokenizer, initial = _vocabulary(corpus, settings)
+    tokenizer, initial = (load_vocabulary(directory), None) if run.begun else _vocabulary(corpus, settings)
     text = TokenizedText(corpus.split("train"), tokenizer)
     dropped = counts["train"] | {"too_many_tokens": text.drop_long(settings.training.max_length)}
     config = settings.training
-    with scope:
+    with sharing():
         model = build_model(settings.sizes, tokenizer.vocabulary_size)
         averaged = build_model(settings.sizes, tokenizer.vocabulary_size)
         if initial:
@@ -123,7 +123,7 @@ def _train(
     # Only XLA compiles for each shape; without it, more shapes cost nothing and save padding.
     num_shapes = config.batch_shapes if xla.used else 4 * config.batch_shapes
     batches = TrainingBatches(text, config.batch_tokens, num_shapes, settings.seed, num_devices)
-    _say_what_is_trained(corpus, tokenizer, batches, dropped)
+    _say_what_is_trained(corpus, tokenizer, batches, dropped, counts["valid"])
 
     state = run.restore(model)
     began = began or psutil.Process().create_time()
@@ -133,14 +133,15 @@ def _train(
     epochs = _epochs(config, text.num_target_tokens)
     progress = TrainingProgress(batches, epochs, deadline, log_metrics)
     if state is None:
-        state = {"epochs": 0, "history": []}
+        state = {"epochs": 0, "history": [], "validation_seconds": 0.0}
+        run.begin()
         save_description(directory, tokenizer, _description(corpus, settings, tokenizer, initial))
         save_held_out(directory, corpus.split("valid").sources[:HELD_OUT_SENTENCES])
     else:
         progress.restore(state["progress"])
         print(f"Going on after epoch {state['epochs']} of {directory}.", file=sys.stderr)
 
-    measure = _measure(model, averaged, tokenizer, corpus.split("valid"))
+    measure = _measure(model, averaged, tokenizer, corpus.split("valid"), settings.search)
     validation = Validation(
         lambda: {"training_seconds": progress.training_seconds} | measure(),
         lambda: save_weights(directory, averaged),
@@ -148,20 +149,25 @@ def _train(
         config.patience,
         log_metrics,
         state["history"],
+        state["validation_seconds"],
     )
 
     def save_checkpoint(epochs: int) -> None:
-        seconds = time.time() - began
-        run.save(
-            model, {"epochs": epochs, "seconds": seconds, "history": validation.history, "progress": progress.state}
-        )
+        state = {
+            "epochs": epochs,
+            "seconds": time.time() - began,
+            "history": validation.history,
+            "validation_seconds": validation.seconds,
+            "progress": progress.state,
+        }
+        run.save(model, state)
 
     callbacks = [EpochOrder(batches), progress, validation, Checkpoint(save_checkpoint)]
     if deadline is not None:
         callbacks.append(Deadline(deadline, validation))
     if config.max_tokens is not None:
         callbacks.append(TokenBudget(batches, config.max_tokens))
-    with closing(progress):
+    with sharing(), closing(progress):  # JAX shares a batch by the distribution that is set while `fit` runs
         model.fit(
             batches.dataset(),
             initial_epoch=state["epochs"],
@@ -201,10 +207,14 @@ def training_cost(corpus: Corpus, settings: TrainingSettings, tokens: int) -> Tr
 
 
 def _measure(
-    model: TranslationModel, averaged: TranslationModel, tokenizer: Tokenizer, valid: ParallelText
+    model: TranslationModel,
+    averaged: TranslationModel,
+    tokenizer: Tokenizer,
+    valid: ParallelText,
+    search: SearchConfig,
 ) -> Callable[[], dict[str, float]]:
-    """A function that gives `averaged` the moving average of the weights of `model` and validates it."""
-    translator = Translator(averaged, tokenizer, SearchConfig(beam_size=1, batch_size=128))
+    """A function that gives `averaged` the moving average of the weights of `model` and validates it, greedily."""
+    translator = Translator(averaged, tokenizer, replace(search, beam_size=1, batch_size=128))
     scorer = Scorer(averaged, tokenizer)
 
     def measure() -> dict[str, float]:
@@ -288,13 +298,20 @@ def _compile(model: TranslationModel, config: TrainingConfig, jit_compile: bool)
 
 
 def _say_what_is_trained(
-    corpus: Corpus, tokenizer: Tokenizer, batches: TrainingBatches, dropped: Mapping[str, int]
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    batches: TrainingBatches,
+    dropped: Mapping[str, int],
+    dropped_valid: Mapping[str, int],
 ) -> None:
-    left_out = ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in dropped.items() if count)
+    def told(counts: Mapping[str, int]) -> str:
+        return ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in counts.items() if count) or "none"
+
     shapes = ", ".join(f"{shape.rows}x{shape.length}" for shape in batches.shapes)
     print(
         f"{corpus.name}: {len(batches.text):,} pairs, {batches.text.num_target_tokens:,} target tokens, "
-        f"vocabulary {tokenizer.vocabulary_size:,}; left out: {left_out or 'none'}\n"
+        f"vocabulary {tokenizer.vocabulary_size:,}; left out: {told(dropped)}\n"
+        f"validation: {len(corpus.split('valid')):,} pairs; left out: {told(dropped_valid)}\n"
         f"batches (rows x length): {shapes}; {batches.steps_per_epoch} an epoch, "
         f"{batches.padding_share:.0%} padding",
         file=sys.stderr,

@@ -68,7 +68,9 @@ def test_gzip_tsv_and_plain_files_may_be_mixed(tmp_path: Path) -> None:
     }
 
 
-def test_other_complete_splits_come_too_and_anything_else_is_left_alone(tmp_path: Path) -> None:
+def test_other_complete_splits_come_too_and_anything_else_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     files = good_files() | {
         "news.2020.en": b"n\n",
         "news.2020.de.gz": b"N\n",
@@ -87,6 +89,9 @@ def test_other_complete_splits_come_too_and_anything_else_is_left_alone(tmp_path
     assert list(corpus.splits) == ["train", "valid", "test", "challenge", "news.2020"]
     assert list(corpus.split("news.2020").targets) == ["N"]
     assert list(corpus.split("challenge").sources) == ["x"]
+    assert capsys.readouterr().err.splitlines() == [
+        f"{directory}: {split} is left out: there is {split}.en alone." for split in ("monolingual", "third")
+    ]
 
 
 @pytest.mark.parametrize("code", ["pt-BR", "zho_Hans", "simple"])

@@ -1,5 +1,6 @@
 """The recurrences, over whole sequences and step by step, against Keras' own layers."""
 
+from importlib import import_module
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ from keras import ops
 
 from nmt_keras.config import RecurrentConfig
 from nmt_keras.layers.recurrence import recurrence_kernel, recurrent_layer
-from nmt_keras.layers.recurrent import RecurrentDecoder
+from nmt_keras.layers.recurrent import RecurrentDecoder, RecurrentEncoder
 
 DIM, UNITS = 5, 7
 LAYERS: dict[str, tuple[RecurrentConfig, type, dict[str, Any]]] = {
@@ -89,3 +90,27 @@ def test_the_kernel_is_named(
 ) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     assert ("cuDNN" in recurrence_kernel(RecurrentConfig(cell, reset_after=reset_after), masked)) == fused
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow calls cuDNN with a mask")
+def test_cudnn_gets_no_mask_that_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    rnn = import_module("keras.src.backend.tensorflow.rnn")
+    lstm = import_module("keras.src.layers.rnn.lstm")
+    from tensorflow.errors import InvalidArgumentError
+
+    masks: list[Any] = []
+
+    def no_cudnn_here(x: Any, h: Any, c: Any, mask: Any, **_: Any) -> Any:
+        masks.append(mask)
+        raise NotImplementedError
+
+    monkeypatch.setattr(lstm.backend, "lstm", no_cudnn_here)
+    sizes = RecurrentConfig("lstm", num_layers=2, hidden_dim=8, encoder_direction="bidirectional")
+    mask = ops.convert_to_tensor(np.arange(6) < np.array([[6], [2], [0]]))
+    RecurrentEncoder(sizes)(ops.ones((3, 6, 4)), mask)
+    with pytest.raises(InvalidArgumentError, match="right-padded"):
+        rnn._assert_valid_mask(mask)
+    assert len(masks) == 4
+    for seen in masks:
+        rnn._assert_valid_mask(seen)
+        np.testing.assert_array_equal(seen[:2], mask[:2])

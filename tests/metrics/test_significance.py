@@ -43,6 +43,13 @@ def corpus_bleu(hypotheses: list[str]) -> float:
     return BLEU().corpus_score(hypotheses, [REFERENCES]).score
 
 
+def test_equal_systems_do_not_differ() -> None:
+    for same in (FAIR, ["nothing of the kind"] * len(FAIR)):  # the second with BLEU 0
+        (comparison,) = compare_systems({"one": [same], "other": [same]}, REFERENCES)
+        assert (comparison.difference, comparison.bootstrap_p, comparison.randomization_p) == (0, 1, 1)
+        assert not comparison.significant
+
+
 def test_randomization_agrees_with_all_exchanges() -> None:
     """With eight sentences, all 256 ways of exchanging the systems' translations can be counted."""
     observed = abs(corpus_bleu(GOOD) - corpus_bleu(FAIR))

@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -346,3 +347,14 @@ def test_with_xla_the_translations_are_the_same(
             else:
                 np.testing.assert_allclose(found[name], expected[name], atol=1e-4)
     assert ask(compiled, "serving_default", source=[])["translation"].shape == (0,)
+
+
+def test_a_graph_that_is_traced_beside_a_gpu_runs_elsewhere(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("keras.src.backend.tensorflow.rnn"), "cudnn_ok", lambda *_, **__: True)
+    loaded = load("lstm-attention", RecurrentAttentionConfig("lstm", embedding_dim=8, hidden_dim=8))
+    ids = tf.TensorSpec((None, None), tf.int32)
+    encode = tf.function(lambda ids: loaded.model.encode(ids)["values"])
+    assert "CudnnRNN" in str(encode.get_concrete_function(ids).graph.as_graph_def())
+    server = TranslationServer(loaded, SearchConfig(beam_size=2), ServingLimits())
+    for function in server.functions.values():
+        assert "CudnnRNN" not in str(function.get_concrete_function().graph.as_graph_def())

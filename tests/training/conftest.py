@@ -23,7 +23,7 @@ def settings() -> TrainingSettings:
             average_decay=0.8,
             jit_compile=False,
         ),
-        SearchConfig(beam_size=2),
+        SearchConfig(beam_size=2, max_length_ratio=0.5, extra_length=2),  # validation must keep to it, too
         seed=7,
     )
 

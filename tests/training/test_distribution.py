@@ -17,6 +17,7 @@ from nmt_keras.training.distribution import distribute
 PROGRAM = """
 import json, sys
 from pathlib import Path
+import keras
 import numpy as np
 from nmt_keras.config import TrainingConfig, TransformerConfig, VocabularyConfig
 from nmt_keras.data.parallel_text import Corpus, ParallelText
@@ -39,9 +40,21 @@ settings = TrainingSettings(
     ),
     devices=devices,
 )
+shares = set()
+if keras.backend.backend() == "jax":
+    from keras.src.backend.jax import distribution_lib
+
+    distribute_data_input = distribution_lib.distribute_data_input
+
+    def watched(*arguments, **options):
+        data = distribute_data_input(*arguments, **options)
+        shares.add(data.shape[0] // data.addressable_shards[0].data.shape[0])
+        return data
+
+    distribution_lib.distribute_data_input = watched
 summary = trainer.train(corpus, settings, directory, lambda figures, step: None)
 weights = [float(np.abs(weight).sum()) for weight in load_model(directory).model.get_weights()]
-print(json.dumps({"history": summary.history, "weights": weights}))
+print(json.dumps({"history": summary.history, "weights": weights, "shares": list(shares)}))
 """
 
 
@@ -73,6 +86,8 @@ def test_two_devices_learn_what_one_learns(backend: str, digits: Any, tmp_path: 
         assert second["train_loss"] == pytest.approx(first["train_loss"], abs=1e-5)
         assert second["valid_loss"] == pytest.approx(first["valid_loss"], abs=1e-5)
     assert two["weights"] == pytest.approx(one["weights"], rel=1e-4)
+    if backend == "jax":
+        assert two["shares"] == [2]  # of each batch, one for each device
 
 
 @pytest.mark.parametrize("devices", ["0", "-1", "two", "", "1.5"])
@@ -88,5 +103,5 @@ def test_more_devices_than_there_are() -> None:
 
 def test_one_device_needs_no_strategy() -> None:
     scope, num_devices = distribute("1")
-    with scope:
+    with scope():
         assert num_devices == 1

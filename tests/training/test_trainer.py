@@ -209,6 +209,7 @@ def test_an_interrupted_training_goes_on(
         train(digits, settings, tmp_path / "model", interrupt)
     assert not (tmp_path / "model" / "training.json").exists()
     keras.utils.set_random_seed(99)  # another process starts with another state
+    monkeypatch.setattr(trainer, "train_vocabulary", lambda *_: b"")  # another version might train another one
     resumed = Recorder(monkeypatch)
     gone_on = train(digits, settings, tmp_path / "model", resumed.log_metrics)
     assert resumed.epochs == [2, 3]
@@ -246,6 +247,16 @@ def test_interrupted_after_its_last_epoch_it_only_finishes(
     assert len(summary.history) == 1
     assert (tmp_path / "model" / "model.weights.h5").read_bytes() == weights
     assert {path.name for path in (tmp_path / "model").iterdir()} == MODEL_FILES
+
+
+def test_a_mistake_binds_a_directory_to_nothing(
+    digits: Corpus, settings: TrainingSettings, tmp_path: Path, silent: Callable
+) -> None:
+    with pytest.raises(ConfigError, match="--devices must be"):
+        train(digits, replace(settings, devices="5000"), tmp_path / "model", silent)
+    assert finished_training(digits, settings, tmp_path / "model") is None
+    train(digits, replace(settings, max_minutes=1e-6), tmp_path / "model", silent, began=time.time())
+    assert (tmp_path / "model" / "settings.json").exists()
 
 
 def test_other_settings_are_refused_and_named(
