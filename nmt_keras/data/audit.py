@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nmt_keras.data.cleaning import Limits
+from nmt_keras.data.cleaning import DEFAULT_LIMITS, Limits
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.data.scripts import ScriptCheck, scripts_of
 
@@ -83,7 +83,7 @@ class Audit:
     unchecked_languages: tuple[str, ...]
 
 
-def audit(corpus: Corpus, max_words: int = 200, max_ratio: float = 6.0, max_places: int = 5) -> Audit:
+def audit(corpus: Corpus, limits: Limits = DEFAULT_LIMITS, max_places: int = 5) -> Audit:
     """Examine all splits of a corpus; the time grows linearly with its size.
 
     White space around a sentence is ignored. A pair with a blank side is reported as such ("empty_side") and
@@ -91,14 +91,9 @@ def audit(corpus: Corpus, max_words: int = 200, max_ratio: float = 6.0, max_plac
 
     Args:
         corpus: the corpus.
-        max_words: words of a side above which it is over-long (see `cleaning.Limits`).
-        max_ratio: ratio of lengths above which a pair is odd (see `cleaning.Limits`).
+        limits: what a pair may measure.
         max_places: how many places a finding names.
-
-    Raises:
-        ConfigError: max_words or max_ratio is below 1.
     """
-    limits = Limits(max_words, max_ratio)
     languages = {"source": corpus.source_language, "target": corpus.target_language}
     scripts = {side: ScriptCheck(language) for side, language in languages.items() if scripts_of(language)}
     train = _Seen()

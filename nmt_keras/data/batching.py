@@ -4,6 +4,7 @@ XLA compiles once per shape, so all batches come in a few (rows, length) shapes.
 that holds both its sides; rows without a pair are empty (all padding).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,29 @@ class BatchShape:
 def rounded_up(length: int) -> int:
     """The next multiple of 8: padded to such lengths, batches come in few shapes to compile."""
     return -(-length // 8) * 8
+
+
+def batches_by_length(
+    lengths: np.ndarray, batch_tokens: int, most_rows: int | None = None
+) -> Iterator[tuple[BatchShape, np.ndarray]]:
+    """Batches of similar length, the longest first.
+
+    Args:
+        lengths: (N,) int, tokens.
+        batch_tokens: rows * length is at most this (but there is at least one row).
+        most_rows: rows at most.
+
+    Yields:
+        A shape, whose length is `rounded_up`, and the indices (at most `rows`) of what goes into it.
+    """
+    order = np.argsort(lengths, kind="stable")[::-1]
+    start = 0
+    while start < len(order):
+        length = rounded_up(int(lengths[order[start]]))
+        rows = max(1, batch_tokens // length)
+        shape = BatchShape(min(rows, most_rows or rows), length)
+        yield shape, order[start : start + shape.rows]
+        start += shape.rows
 
 
 def ladder(lengths: np.ndarray, batch_tokens: int, num_shapes: int, row_multiple: int = 1) -> list[BatchShape]:

@@ -51,23 +51,21 @@ class Limits:
         return longer + RATIO_SLACK > self.max_ratio * (shorter + RATIO_SLACK)
 
 
-def clean(text: ParallelText, max_words: int = 200, max_ratio: float = 6.0) -> tuple[ParallelText, dict[str, int]]:
+DEFAULT_LIMITS = Limits()
+
+
+def clean(text: ParallelText, limits: Limits = DEFAULT_LIMITS) -> tuple[ParallelText, dict[str, int]]:
     """Drop the pairs that are empty, over-long, or of wild length ratio. Not for test splits.
 
     Args:
         text: the pairs.
-        max_words: see `Limits`.
-        max_ratio: see `Limits`.
+        limits: what a pair may measure.
 
     Returns:
         The pairs that stay, in their order, and the numbers of those dropped by reason: "empty" (a side is
         blank), "too_long", "length_ratio". A pair counts under the first reason that applies. If any was
         dropped, the text names no files, because indices are no longer line numbers.
-
-    Raises:
-        ConfigError: max_words or max_ratio is below 1.
     """
-    limits = Limits(max_words, max_ratio)
     dropped = {"empty": 0, "too_long": 0, "length_ratio": 0}
     sources, targets = [], []
     for source, target in zip(text.sources, text.targets, strict=True):
@@ -82,21 +80,17 @@ def clean(text: ParallelText, max_words: int = 200, max_ratio: float = 6.0) -> t
     return ParallelText(sources, targets, origin=f"{text.origin} (cleaned)"), dropped
 
 
-def clean_corpus(
-    corpus: Corpus, max_words: int = 200, max_ratio: float = 6.0
-) -> tuple[Corpus, dict[str, dict[str, int]]]:
+def clean_corpus(corpus: Corpus, limits: Limits = DEFAULT_LIMITS) -> tuple[Corpus, dict[str, dict[str, int]]]:
     """Clean the train and valid splits; all others stay as they are.
 
     Args:
         corpus: the corpus.
-        max_words: see `Limits`.
-        max_ratio: see `Limits`.
+        limits: what a pair may measure.
 
     Returns:
         The corpus, and for each cleaned split what `clean` counts.
 
     Raises:
-        ConfigError: max_words or max_ratio is below 1.
         CorpusError: no pair of a split would stay.
     """
     splits = dict(corpus.splits)
@@ -106,12 +100,12 @@ def clean_corpus(
         if name not in splits:
             continue
         text = splits[name]
-        splits[name], dropped[name] = clean(text, max_words, max_ratio)
+        splits[name], dropped[name] = clean(text, limits)
         if not splits[name]:
             reasons = ", ".join(f"{reason} {count}" for reason, count in dropped[name].items())
             faults.append(
                 f"{text.origin}: some pairs of split {name} must be left after cleaning with "
-                f"max_words={max_words}, max_ratio={max_ratio}. "
+                f"max_words={limits.max_words}, max_ratio={limits.max_ratio}. "
                 f"Received: {len(text)} pairs, dropped: {reasons}."
             )
     if faults:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nmt_keras.data.batching import BatchShape, ladder, plan_epoch, rounded_up
+from nmt_keras.data.batching import BatchShape, batches_by_length, ladder, plan_epoch
 from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.errors import CorpusError
 from nmt_keras.special_tokens import BOS_ID, PAD_ID
@@ -28,24 +28,24 @@ class TokenizedText:
     Args:
         text: the sentences.
         tokenizer: the model's vocabulary.
+
+    Attributes:
+        source_ids: of each source, (S,) int32.
+        target_ids: of each target, (T,) int32.
+        target_lengths: (N,) int64 tokens of each target, EOS included.
+        lengths: (N,) int64 tokens of the longer side of each pair.
     """
 
     def __init__(self, text: ParallelText, tokenizer: Tokenizer) -> None:
-        self.source_ids = tokenizer.encode_all(text.sources)
-        self.target_ids = tokenizer.encode_all(text.targets)
+        self._set(tokenizer.encode_all(text.sources), tokenizer.encode_all(text.targets))
+
+    def _set(self, source_ids: list[np.ndarray], target_ids: list[np.ndarray]) -> None:
+        self.source_ids, self.target_ids = source_ids, target_ids
+        self.target_lengths = np.array([len(ids) for ids in target_ids], "int64")
+        self.lengths = np.maximum(np.array([len(ids) for ids in source_ids], "int64"), self.target_lengths)
 
     def __len__(self) -> int:
         return len(self.source_ids)
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """(N,) tokens of the longer side of each pair."""
-        return np.array([max(len(s), len(t)) for s, t in zip(self.source_ids, self.target_ids, strict=True)], "int64")
-
-    @property
-    def target_lengths(self) -> np.ndarray:
-        """(N,) tokens of each target, EOS included."""
-        return np.array([len(ids) for ids in self.target_ids], "int64")
 
     @property
     def num_target_tokens(self) -> int:
@@ -56,8 +56,7 @@ class TokenizedText:
         """Removes the pairs with a side of more than `max_length` tokens, and returns their number."""
         kept = np.flatnonzero(self.lengths <= max_length)
         dropped = len(self) - len(kept)
-        self.source_ids = [self.source_ids[i] for i in kept]
-        self.target_ids = [self.target_ids[i] for i in kept]
+        self._set([self.source_ids[i] for i in kept], [self.target_ids[i] for i in kept])
         return dropped
 
     def batch(self, shape: BatchShape, indices: np.ndarray) -> Batch:
@@ -86,15 +85,8 @@ class TokenizedText:
         Yields:
             The indices of the pairs, and their `batch`, whose first rows they are.
         """
-        lengths = self.lengths
-        order = np.argsort(lengths, kind="stable")[::-1]
-        start = 0
-        while start < len(order):
-            length = rounded_up(lengths[order[start]])
-            shape = BatchShape(max(batch_tokens // length, 1), length)
-            members = order[start : start + shape.rows]
+        for shape, members in batches_by_length(self.lengths, batch_tokens):
             yield members, self.batch(shape, members)
-            start += shape.rows
 
 
 class TrainingBatches:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nmt_keras.config import SearchConfig
-from nmt_keras.data.batching import rounded_up
+from nmt_keras.data.batching import batches_by_length
 from nmt_keras.data.dataset import TokenizedText, pad
 from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.decoding.compilation import compile_inference
@@ -47,14 +47,12 @@ class Translator:
             progress: called after each batch with the number of sentences in it.
         """
         source_ids = self.tokenizer.encode_all(sentences)
-        lengths = np.array([len(ids) for ids in source_ids])
         translations = [Translation("", 0.0)] * len(sentences)
-        order = [i for i in np.argsort(lengths, kind="stable")[::-1] if sentences[i].strip()]
-        while order:
-            length = rounded_up(lengths[order[0]])  # the longest that are left
-            rows = min(self.config.batch_size, max(1, _BATCH_TOKENS // length))
-            members, order = order[:rows], order[rows:]
-            batch = pad([source_ids[i] for i in members], (len(members), length))
+        said = [index for index, sentence in enumerate(sentences) if sentence.strip()]
+        lengths = np.array([len(source_ids[index]) for index in said], "int64")
+        for shape, places in batches_by_length(lengths, _BATCH_TOKENS, self.config.batch_size):
+            members = [said[place] for place in places]
+            batch = pad([source_ids[i] for i in members], (len(members), shape.length))
             ids, scores = self._search(batch)
             texts = self.tokenizer.decode_all(ids[:, 0])
             for member, text, score in zip(members, texts, scores[:, 0], strict=True):

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from nmt_keras.layers.masks import written_at
+from nmt_keras.layers.masks import masked_softmax, written_at
 
 Tensor = Any
 
@@ -27,8 +27,7 @@ def attention_weights(query: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
         (B, heads, T, S) float; each row sums to 1.
     """
     scores = ops.matmul(query, ops.swapaxes(keys, -1, -2)) * (1.0 / math.sqrt(query.shape[-1]))
-    lowest = -1e9 if scores.dtype != "float16" else -6e4
-    return ops.softmax(ops.where(mask, scores, ops.cast(lowest, scores.dtype)), axis=-1)
+    return masked_softmax(scores, mask)
 
 
 class _Attention(keras.layers.Layer):
@@ -36,10 +35,6 @@ class _Attention(keras.layers.Layer):
 
     def __init__(self, model_dim: int, num_heads: int, dropout_rate: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if model_dim % num_heads:
-            raise ValueError(
-                f"model_dim must be a multiple of num_heads. Received: model_dim={model_dim}, num_heads={num_heads}."
-            )
         self.model_dim = model_dim
         self.num_heads = num_heads
         self.head_dim = model_dim // num_heads

@@ -20,6 +20,16 @@ def causal_mask(length: int) -> Tensor:
     return positions[:, None] >= positions[None, :]
 
 
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """Softmax over the last axis, where only what `mask` allows gets a share.
+
+    Args:
+        scores: (..., S) float.
+        mask: bool, broadcasts to the shape of `scores`; a row without any True gets equal shares.
+    """
+    return ops.softmax(ops.where(mask, scores, ops.cast(-1e9, scores.dtype)), axis=-1)
+
+
 def reverse_sequences(x: Tensor, mask: Tensor) -> Tensor:
     """The real positions of each sentence from the last to the first; the padding stays behind.
 

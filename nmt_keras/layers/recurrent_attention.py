@@ -16,6 +16,7 @@ import keras
 from keras import ops
 
 from nmt_keras.config import RecurrentAttentionConfig
+from nmt_keras.layers.masks import masked_softmax
 from nmt_keras.layers.recurrent import RecurrentDecoder
 
 Tensor = Any
@@ -61,7 +62,7 @@ class AttentionScore(keras.layers.Layer):
             scores = ops.matmul(query, ops.swapaxes(keys, 1, 2))  # (B, T, S)
             if self.attention == "scaled_dot":
                 scores *= 1.0 / math.sqrt(self.hidden_dim)
-        return ops.softmax(ops.where(mask[:, None, :], scores, ops.cast(-1e9, scores.dtype)), axis=-1)
+        return masked_softmax(scores, mask[:, None, :])
 
 
 class AttentionDecoder(keras.layers.Layer):

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from nmt_keras.config import TransformerConfig
 from nmt_keras.layers.attention import CrossAttention, SelfAttention
 from nmt_keras.layers.dropout import sequence_dropout
 
@@ -17,13 +18,11 @@ Tensor = Any
 class FeedForward(keras.layers.Layer):
     """FFN(x) = W_2 f(W_1 x + b_1) + b_2, where f is ReLU or GELU, with dropout on the hidden units."""
 
-    def __init__(
-        self, model_dim: int, feed_forward_dim: int, dropout_rate: float, activation: str = "relu", **kwargs: Any
-    ) -> None:
+    def __init__(self, config: TransformerConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.hidden = keras.layers.Dense(feed_forward_dim, activation=activation, name="hidden")
-        self.dropout = sequence_dropout(dropout_rate)
-        self.output_projection = keras.layers.Dense(model_dim, name="output_projection")
+        self.hidden = keras.layers.Dense(config.feed_forward_dim, activation=config.activation, name="hidden")
+        self.dropout = sequence_dropout(config.inner_dropout_rate)
+        self.output_projection = keras.layers.Dense(config.model_dim, name="output_projection")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.hidden.build(input_shape)
@@ -60,33 +59,16 @@ class EncoderBlock(keras.layers.Layer):
     """Self-attention over the source, then a feed-forward network.
 
     Args:
-        model_dim: width.
-        num_heads: attention heads.
-        feed_forward_dim: hidden units of the feed-forward network.
-        dropout_rate: dropout on each sublayer's output.
-        inner_dropout_rate: dropout on attention weights and on the feed-forward network's hidden units.
-        pre_norm: normalize before each sublayer (else after).
-        activation: of the feed-forward network.
+        config: sizes and rates.
     """
 
-    def __init__(
-        self,
-        model_dim: int,
-        num_heads: int,
-        feed_forward_dim: int,
-        dropout_rate: float,
-        inner_dropout_rate: float,
-        pre_norm: bool,
-        activation: str = "relu",
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, config: TransformerConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.attention = SelfAttention(model_dim, num_heads, inner_dropout_rate, name="self_attention")
-        self.attention_residual = _Residual(dropout_rate, pre_norm, name="self_attention_residual")
-        self.feed_forward = FeedForward(
-            model_dim, feed_forward_dim, inner_dropout_rate, activation, name="feed_forward"
-        )
-        self.feed_forward_residual = _Residual(dropout_rate, pre_norm, name="feed_forward_residual")
+        sizes = (config.model_dim, config.num_heads, config.inner_dropout_rate)
+        self.attention = SelfAttention(*sizes, name="self_attention")
+        self.attention_residual = _Residual(config.dropout_rate, config.pre_norm, name="self_attention_residual")
+        self.feed_forward = FeedForward(config, name="feed_forward")
+        self.feed_forward_residual = _Residual(config.dropout_rate, config.pre_norm, name="feed_forward_residual")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         for layer in (
@@ -115,26 +97,15 @@ class DecoderBlock(keras.layers.Layer):
     Args: as `EncoderBlock`.
     """
 
-    def __init__(
-        self,
-        model_dim: int,
-        num_heads: int,
-        feed_forward_dim: int,
-        dropout_rate: float,
-        inner_dropout_rate: float,
-        pre_norm: bool,
-        activation: str = "relu",
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, config: TransformerConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.self_attention = SelfAttention(model_dim, num_heads, inner_dropout_rate, name="self_attention")
-        self.self_attention_residual = _Residual(dropout_rate, pre_norm, name="self_attention_residual")
-        self.cross_attention = CrossAttention(model_dim, num_heads, inner_dropout_rate, name="cross_attention")
-        self.cross_attention_residual = _Residual(dropout_rate, pre_norm, name="cross_attention_residual")
-        self.feed_forward = FeedForward(
-            model_dim, feed_forward_dim, inner_dropout_rate, activation, name="feed_forward"
-        )
-        self.feed_forward_residual = _Residual(dropout_rate, pre_norm, name="feed_forward_residual")
+        sizes = (config.model_dim, config.num_heads, config.inner_dropout_rate)
+        self.self_attention = SelfAttention(*sizes, name="self_attention")
+        self.self_attention_residual = _Residual(config.dropout_rate, config.pre_norm, name="self_attention_residual")
+        self.cross_attention = CrossAttention(*sizes, name="cross_attention")
+        self.cross_attention_residual = _Residual(config.dropout_rate, config.pre_norm, name="cross_attention_residual")
+        self.feed_forward = FeedForward(config, name="feed_forward")
+        self.feed_forward_residual = _Residual(config.dropout_rate, config.pre_norm, name="feed_forward_residual")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         for layer in (

@@ -4,7 +4,6 @@ from typing import Any
 
 from nmt_keras.config import RecurrentAttentionConfig
 from nmt_keras.layers.masks import padding_mask
-from nmt_keras.layers.recurrence import cudnn_applies, recurrence_kernel
 from nmt_keras.layers.recurrent_attention import AttentionDecoder
 from nmt_keras.models.base import Memory, State, Tensor, Watch
 from nmt_keras.models.rnn import RecurrentModel
@@ -32,15 +31,10 @@ class RecurrentAttention(RecurrentModel):
         self.decoder.build((None, None, self.config.embedding_dim))
 
     @property
-    def has_cudnn_kernels(self) -> bool:
-        return cudnn_applies(self.config, masked=True)
-
-    @property
-    def kernels(self) -> str:
-        encoder, decoder = (recurrence_kernel(self.config, masked) for masked in (True, False))
+    def decoder_kernel(self) -> str:
         if self.decoder.stepwise:
-            decoder = "keras.ops.scan over steps of recurrence and attention"
-        return f"encoder {encoder}, decoder {decoder}"
+            return "keras.ops.scan over steps of recurrence and attention"
+        return super().decoder_kernel
 
     def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
         mask = padding_mask(source_ids)

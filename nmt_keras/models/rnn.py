@@ -51,6 +51,19 @@ class RecurrentModel(TranslationModel):
             return [self.source_embedding]
         return [self.source_embedding, self.target_embedding, self.output_projection]
 
+    @property
+    def has_cudnn_kernels(self) -> bool:
+        return cudnn_applies(self.config, masked=True)
+
+    @property
+    def kernels(self) -> str:
+        return f"encoder {recurrence_kernel(self.config, masked=True)}, decoder {self.decoder_kernel}"
+
+    @property
+    def decoder_kernel(self) -> str:
+        """What computes the decoder over whole sequences, in words."""
+        return recurrence_kernel(self.config, masked=False)
+
     def logits(self, x: Tensor) -> Tensor:
         """Outputs of the decoder (..., H) -> (..., V)."""
         x = self.output_projection(x)
@@ -81,15 +94,6 @@ class RecurrentSeq2Seq(RecurrentModel):
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
         self.decoder.build((None, None, self.config.embedding_dim + self.config.hidden_dim))
-
-    @property
-    def has_cudnn_kernels(self) -> bool:
-        return cudnn_applies(self.config, masked=True)
-
-    @property
-    def kernels(self) -> str:
-        encoder, decoder = (recurrence_kernel(self.config, masked) for masked in (True, False))
-        return f"encoder {encoder}, decoder {decoder}"
 
     def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
         x = self.dropout(self.source_embedding(source_ids), training=training)

@@ -41,20 +41,11 @@ class Transformer(TranslationModel):
         if config.positions == "learned":
             self.learned_positions = LearnedPositions(config.max_positions, config.model_dim, name="positions")
         self.dropout = sequence_dropout(config.dropout_rate)
-        sizes = (
-            config.model_dim,
-            config.num_heads,
-            config.feed_forward_dim,
-            config.dropout_rate,
-            config.inner_dropout_rate,
-            config.pre_norm,
-            config.activation,
-        )
         self.encoder_blocks = [
-            EncoderBlock(*sizes, name=f"encoder_block_{layer}") for layer in range(config.num_encoder_layers)
+            EncoderBlock(config, name=f"encoder_block_{layer}") for layer in range(config.num_encoder_layers)
         ]
         self.decoder_blocks = [
-            DecoderBlock(*sizes, name=f"decoder_block_{layer}") for layer in range(config.num_decoder_layers)
+            DecoderBlock(config, name=f"decoder_block_{layer}") for layer in range(config.num_decoder_layers)
         ]
         # In the pre-norm order the last residual sum is not yet normalized.
         self.encoder_norm = self._final_norm("encoder_norm")

@@ -88,26 +88,26 @@ def test_the_ratio_has_an_additive_slack(longer: int, dropped: int) -> None:
 
 @pytest.mark.parametrize(("count", "dropped"), [(5, 0), (6, 1)])
 def test_max_words_is_the_last_length_that_stays(count: int, dropped: int) -> None:
-    assert clean(text_of([(words(count), words(5))]), max_words=5)[1]["too_long"] == dropped
-    assert clean(text_of([(words(5), words(count))]), max_words=5)[1]["too_long"] == dropped
+    assert clean(text_of([(words(count), words(5))]), Limits(max_words=5))[1]["too_long"] == dropped
+    assert clean(text_of([(words(5), words(count))]), Limits(max_words=5))[1]["too_long"] == dropped
     letters = " ".join("abcdef"[:count])
-    assert clean(text_of([(letters, "x")]), max_words=5)[1]["too_long"] == dropped
+    assert clean(text_of([(letters, "x")]), Limits(max_words=5))[1]["too_long"] == dropped
 
 
 @pytest.mark.parametrize(("length", "dropped"), [(50, 0), (51, 1)])
 def test_text_without_spaces_is_measured_by_characters(length: int, dropped: int) -> None:
-    assert clean(text_of([("字" * length, words(5))]), max_words=5)[1]["too_long"] == dropped
+    assert clean(text_of([("字" * length, words(5))]), Limits(max_words=5))[1]["too_long"] == dropped
 
 
 def test_max_ratio_can_be_chosen() -> None:
     pair = ("x" * 10, "y" * 32)  # 42 / 20 = 2.1
-    assert clean(text_of([pair]), max_ratio=2.0)[1]["length_ratio"] == 1
-    assert clean(text_of([pair]), max_ratio=2.2)[1]["length_ratio"] == 0
+    assert clean(text_of([pair]), Limits(max_ratio=2.0))[1]["length_ratio"] == 1
+    assert clean(text_of([pair]), Limits(max_ratio=2.2))[1]["length_ratio"] == 0
 
 
 def test_impossible_limits_are_refused_together() -> None:
     with pytest.raises(ConfigError) as caught:
-        clean(text_of([("a", "b")]), max_words=0, max_ratio=0.5)
+        Limits(max_words=0, max_ratio=0.5)
     assert "Received: max_words=0." in str(caught.value)
     assert "Received: max_ratio=0.5." in str(caught.value)
     with pytest.raises(ConfigError, match="max_ratio=nan"):

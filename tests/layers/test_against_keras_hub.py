@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from nmt_keras.config import TransformerConfig
 from nmt_keras.layers.masks import causal_mask
 from nmt_keras.layers.transformer import DecoderBlock, EncoderBlock
 
@@ -47,6 +48,18 @@ def copy_rest(drawn: dict[str, np.ndarray], block: Any, norms: dict[str, Any]) -
         dense.set_weights([drawn[f"feedforward_{name}_dense/{part}"] for part in ("kernel", "bias")])
 
 
+def sizes(pre_norm: bool, activation: Any) -> TransformerConfig:
+    return TransformerConfig(
+        model_dim=DIM,
+        num_heads=HEADS,
+        feed_forward_dim=FEED_FORWARD,
+        dropout_rate=0.0,
+        inner_dropout_rate=0.0,
+        pre_norm=pre_norm,
+        activation=activation,
+    )
+
+
 def hub_options(pre_norm: bool, activation: str) -> dict[str, Any]:
     return {"activation": activation, "layer_norm_epsilon": 1e-6, "normalize_first": pre_norm}
 
@@ -58,7 +71,7 @@ def test_encoder_block(pre_norm: bool, activation: str) -> None:
     theirs = keras_hub.layers.TransformerEncoder(FEED_FORWARD, HEADS, **hub_options(pre_norm, activation))
     theirs.build(x.shape)
     drawn = draw(theirs)
-    ours = EncoderBlock(DIM, HEADS, FEED_FORWARD, 0.0, 0.0, pre_norm, activation)
+    ours = EncoderBlock(sizes(pre_norm, activation))
     ours.build(x.shape)
     copy_attention(
         drawn, "self_attention_layer", ours.attention, {ours.attention.query_key_value: ["query", "key", "value"]}
@@ -84,7 +97,7 @@ def test_decoder_block(pre_norm: bool, activation: str) -> None:
     theirs = keras_hub.layers.TransformerDecoder(FEED_FORWARD, HEADS, **hub_options(pre_norm, activation))
     theirs.build(x.shape, encoded.shape)
     drawn = draw(theirs)
-    ours = DecoderBlock(DIM, HEADS, FEED_FORWARD, 0.0, 0.0, pre_norm, activation)
+    ours = DecoderBlock(sizes(pre_norm, activation))
     ours.build(x.shape)
     self_attention, cross_attention = ours.self_attention, ours.cross_attention
     copy_attention(drawn, "self_attention", self_attention, {self_attention.query_key_value: ["query", "key", "value"]})

@@ -112,12 +112,6 @@ def test_step_by_step_equals_the_whole_sequence(x: np.ndarray) -> None:
         np.testing.assert_allclose(np.array(output)[:, 0], whole[:, step], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("layer", [SelfAttention, CrossAttention])
-def test_heads_must_divide_the_width(layer: type) -> None:
-    with pytest.raises(ValueError, match="model_dim=10, num_heads=3"):
-        layer(10, 3)
-
-
 def test_dropout_of_weights_acts_in_training_alone(x: np.ndarray) -> None:
     keras.utils.set_random_seed(1)
     layer = SelfAttention(DIM, HEADS, dropout_rate=0.5)
