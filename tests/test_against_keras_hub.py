@@ -1,8 +1,9 @@
-"""The Transformer's blocks give what keras-hub's give with the same weights."""
+"""The Transformer's blocks give what keras-hub's give with the same weights, and so does the tokenizer."""
 
 from typing import Any
 
 import keras
+import keras_hub
 import numpy as np
 import pytest
 from keras import ops
@@ -10,6 +11,7 @@ from keras import ops
 from nmt_keras.config import TransformerConfig
 from nmt_keras.layers.masks import causal_mask
 from nmt_keras.layers.transformer import DecoderBlock, EncoderBlock
+from nmt_keras.text.tokenizer import Tokenizer
 
 DIM, HEADS, FEED_FORWARD = 12, 3, 20
 SOURCE_MASK = np.arange(6) < np.array([[6], [4], [1]])  # (B, S)
@@ -66,7 +68,6 @@ def hub_options(pre_norm: bool, activation: str) -> dict[str, Any]:
 
 @OPTIONS
 def test_encoder_block(pre_norm: bool, activation: str) -> None:
-    keras_hub = pytest.importorskip("keras_hub")
     x = np.random.default_rng(1).normal(size=(3, 6, DIM)).astype("float32")
     theirs = keras_hub.layers.TransformerEncoder(FEED_FORWARD, HEADS, **hub_options(pre_norm, activation))
     theirs.build(x.shape)
@@ -91,7 +92,6 @@ def test_encoder_block(pre_norm: bool, activation: str) -> None:
 
 @OPTIONS
 def test_decoder_block(pre_norm: bool, activation: str) -> None:
-    keras_hub = pytest.importorskip("keras_hub")
     random = np.random.default_rng(2)
     x, encoded = (random.normal(size=(3, length, DIM)).astype("float32") for length in (5, 6))
     theirs = keras_hub.layers.TransformerDecoder(FEED_FORWARD, HEADS, **hub_options(pre_norm, activation))
@@ -120,3 +120,11 @@ def test_decoder_block(pre_norm: bool, activation: str) -> None:
     output = ours(x, causal_mask(5), keys, values, SOURCE_MASK[:, None, None, :])
     expected = theirs(x, encoded, encoder_padding_mask=SOURCE_MASK)
     np.testing.assert_allclose(ops.convert_to_numpy(output), ops.convert_to_numpy(expected), atol=1e-4)
+
+
+def test_tokenizer(tokenizer: Tokenizer) -> None:
+    sentences = ["one two three", "L’été, c’est à côté !", "", "👍 one", "seven  nine"]
+    theirs = keras_hub.tokenizers.SentencePieceTokenizer(proto=tokenizer.proto, add_eos=True)
+    ours = tokenizer.encode_all(sentences)
+    assert [ids.tolist() for ids in ours] == list(map(list, theirs(sentences)))
+    assert max(map(len, ours)) > 10
