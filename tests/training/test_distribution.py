@@ -60,7 +60,8 @@ print(json.dumps({"history": summary.history, "weights": weights, "shares": list
 
 def run(backend: str, devices: int, directory: Path, text: Path) -> dict[str, Any]:
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(devices), str(directory), str(text)]
-    environment = {"KERAS_BACKEND": backend, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}  # JAX's two
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"  # JAX's two
+    environment = {"KERAS_BACKEND": backend, "XLA_FLAGS": flags}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
     assert done.returncode == 0, done.stderr[-3000:]
     assert f"{devices} device" in done.stderr
