@@ -18,7 +18,7 @@ def write_phrasebook(directory: Path, train_size: int = 40_000, seed: int = 1) -
         SPLIT.en, SPLIT.fr          the sentences
         SPLIT.align                 links of source and target words, from 0: "0-0 1-2" (Pharaoh format)
         test_agreement.wrong.fr     the translations with one word in the wrong gender or number
-        test_agreement.distance     words between the subject and what agrees with it
+        test_agreement.distance     words between the subject and its verb
 
     Args:
         directory: made if it is not there; must hold nothing but hidden files.
