@@ -18,7 +18,7 @@ def claims(grouped: Mapping[str, Sequence[TrainedModel]], buckets: Sequence[Leng
 
     Args:
         grouped: the trainings of each architecture.
-        buckets: BLEU by source length, of lengths that training has.
+        buckets: BLEU by source length, of sentences as long as those of the training.
     """
     return [
         _long_dependencies(grouped),

@@ -121,7 +121,7 @@ def _findings(
         yield "It differs significantly from each of the others."
     if seeds == 1:
         yield "There is one seed: how much another seed would change is not known."
-    else:
+    elif pairs:
         yield (
             "Tests and intervals draw test sentences and keep the seeds as they are: compare a difference with the "
             "deviation over the seeds, too."
@@ -183,13 +183,16 @@ def _scores(
     first = grouped[ranked[0]][0]
     signatures = [first.evaluations["test"].bleu, first.evaluations["test"].chrf, first.measurements.ter]
     wanted = rare_word_recall(test.targets, test.targets, seen).wanted
+    minutes = (
+        f"Minutes: of updates on {first.summary.cost.processors} CPU, to the first validation BLEU of {goal:.1f}, "
+        "which every training reached. "
+    )
     note = (
         "BLEU, chrF (higher is better) and TER (lower is better) on test, mean ± standard deviation over the seeds. "
         "The interval is that of bootstrap resampling of the test sentences. Perplexity is per vocabulary token. "
         f"Rare words: share of the {wanted:,} words of the references that training has ten times or less. "
         f"Repeated: bigrams that their sentence already had (references: {100 * repetition(test.targets):.1f}%). "
-        f"Minutes: of updates, to the first validation BLEU of {goal:.1f}, which every training reached. Tokens/s: "
-        f"target tokens in training, on {costs[ranked[0]].processors} CPU. "
+        f"{minutes if timed else ''}Tokens/s: target tokens in training, on {costs[ranked[0]].processors} CPU. "
         f"{'J a token: that the processors used in training, by their counters. ' if energy else ''}"
         "GB: peak memory of the training's process. ms a sentence: median latency, one sentence at a time. Signatures: "
         + "; ".join(score.signature for score in signatures)

@@ -199,7 +199,7 @@ class TrainingConfig:
         clip_norm: the gradient's norm is cut to this.
         average_decay: decay of the moving average of weights that is validated and kept.
         validate_every: epochs between validations; the last epoch is always validated.
-        patience: validations without a better BLEU (to a tenth), or the same and a lower loss, before training stops.
+        patience: validations without a better BLEU (to a tenth), or an equal one with a lower loss, that end training.
         jit_compile: with TensorFlow, compile with XLA where model and devices allow it. JAX always does.
     """
 

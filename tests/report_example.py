@@ -121,7 +121,7 @@ def example() -> Report:
             "It differs significantly from each of the others.",
         ],
         claims=[
-            Claim("Recurrent networks lose long dependencies.", True, ["rnn: falls by +12.0 points"], "nothing"),
+            Claim("Recurrent networks lose long dependencies.", True, ["rnn: loses 12.0 points"], "nothing"),
             Claim("A fixed context is a bottleneck.", False, ["rnn loses 3.0 BLEU"], "nothing"),
             Claim("Gates keep what a plain recurrence loses.", None, [], "the architectures were not compared"),
         ],

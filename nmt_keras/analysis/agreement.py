@@ -1,4 +1,4 @@
-"""Whether a model prefers the right form to a wrong one, by the distance to the word that it agrees with."""
+"""Whether a model prefers the right form to a wrong one, by the distance between a subject and its verb."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

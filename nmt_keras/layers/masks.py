@@ -25,7 +25,7 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         scores: (..., S) float.
-        mask: bool, broadcasts to the shape of `scores`; a row without any True gets equal shares.
+        mask: bool, broadcasts to the shape of `scores`; in float32 a row without any True gets equal shares.
     """
     return ops.softmax(ops.where(mask, scores, ops.cast(-1e9, scores.dtype)), axis=-1)
 

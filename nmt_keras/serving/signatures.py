@@ -47,7 +47,7 @@ class TranslationServer:
     blank has an empty translation. N is the number of texts.
 
     Args:
-        loaded: the model.
+        loaded: the model; it calls cuDNN no longer.
         config: how translations are searched for.
         limits: what a request may ask for.
         xla: compile the search with XLA, once for each shape of batch; sources are padded so that these are few.

@@ -234,7 +234,7 @@ class Validation(keras.callbacks.Callback):
         )
         qualities = [*earlier, self.quality(figures)]
         if len(qualities) - 1 - qualities.index(max(qualities)) >= self.patience:
-            print(f"No better BLEU or loss in {self.patience} validations: training stops.", file=sys.stderr)
+            print(f"Nothing better in {self.patience} validations: training stops.", file=sys.stderr)
             self.model.stop_training = True
 
 

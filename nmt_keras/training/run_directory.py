@@ -38,7 +38,7 @@ class RunDirectory:
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self.path = path
         self.settings = settings
-        if not (path / _SETTINGS).exists():
+        if not _holds_settings(path):
             if path.exists() and any(path.iterdir()):
                 raise ConfigError(
                     f"--output must be a new directory, or one that an earlier training began. Received: {path}, "
@@ -121,3 +121,11 @@ class RunDirectory:
         write_json(self.path / _SUMMARY, asdict(summary))
         for checkpoint in self.path.glob("checkpoint*"):
             checkpoint.unlink()
+
+
+def _holds_settings(path: Path) -> bool:
+    """Whether there are settings of a training; many programs have a file of that name."""
+    try:
+        return "train_sha256" in read_json(path / _SETTINGS)
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
+        return False

@@ -81,9 +81,9 @@ def train(
         CorpusError: no pair is left to train on.
     """
     run = RunDirectory(directory, _fixed_settings(corpus, settings))
-    if (finished := run.summary()) is not None:
-        return finished
     with run.locked():
+        if (finished := run.summary()) is not None:  # by another process, meanwhile
+            return finished
         summary = _train(run, corpus, settings, log_metrics, began)
         run.finish(summary)
     return summary

@@ -111,13 +111,16 @@ def test_selections_switch_figures_and_pairs(browser: Any, path: Path) -> None:
 def test_a_report_with_little_to_say(browser: Any, tmp_path: Path) -> None:
     """One architecture without attention: sections say what is not there."""
     whole = example()
-    chart = whole.charts["ranking"]
+    ranking = whole.charts["ranking"]
+    chart = replace(ranking, series=ranking.series[:1])
     report: Report = replace(
         whole, charts={"ranking": chart}, tables={"scores": whole.tables["scores"]}, attention={}, duels=[], notice=""
     )
     opened = OpenedReport(browser, write_page(report, tmp_path / "report.html"), "phone", "dark")
     page = opened.page
     text = page.locator("main").inner_text()
+    untested = replace(report, charts={"ranking": ranking})
+    assert "share no seed" in write_page(untested, tmp_path / "untested.html").read_text(encoding="utf-8")
     for expected in (
         "nothing to compare it with", "No architecture of this run has attention", "no pairs to measure agreement",
         "Step times were not measured", "TensorFlow backend only", "adds sinusoidal encodings",

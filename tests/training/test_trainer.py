@@ -285,10 +285,10 @@ def test_other_settings_are_refused_and_named(
 def test_a_directory_with_other_files_is_refused(
     digits: Corpus, settings: TrainingSettings, tmp_path: Path, silent: Callable
 ) -> None:
-    (tmp_path / "thesis.txt").write_text("precious")
+    (tmp_path / "settings.json").write_text('{"precious": true}')  # another program's
     with pytest.raises(ConfigError, match="must be a new directory"):
         train(digits, settings, tmp_path, silent)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("settings.json", '{"precious": true}')]
 
 
 def test_the_time_limit_stops_training_with_a_model_to_show(
