@@ -162,9 +162,10 @@ def _experiment(options: Namespace, kind: str, seeds: Sequence[int], effort: "Ef
         trainings = [settings.within(budget) for settings in trainings]
     jobs = _jobs(options, limited_time=any(settings.max_minutes for settings in trainings))
     print(f"What is trained goes to {directory}: after an interruption, --output {directory} goes on.", file=sys.stderr)
-    # The sentences of test_agreement are for agreement accuracy alone. The main job is quick.
+    # The sentences of test_agreement are for agreement accuracy alone.
     others = [split for split in corpus.splits if split.startswith("test_") and split != "test_agreement"]
-    test_splits = ["test", *(others[:1] if kind == "main" else others)]
+    quick = kind == "main" or options.quick
+    test_splits = ["test", *(others[:1] if quick else others)]
     return corpus, run_experiment(corpus, trainings, directory, test_splits, effort, jobs)
 
 

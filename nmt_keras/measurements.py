@@ -51,7 +51,7 @@ class Effort(NamedTuple):
     training_tokens: int
 
 
-THOROUGH = Effort(30, (8, 16, 32, 64, 128), 2048, 7, 64, 10, 50_000)
+THOROUGH = Effort(30, (8, 32, 128), 2048, 7, 64, 10, 50_000)
 BRIEF = Effort(10, (8, 64), 512, 3, 16, 4, 0)
 
 

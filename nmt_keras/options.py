@@ -30,7 +30,7 @@ def add_seed(parser: ArgumentParser) -> None:
 
 
 def add_comparison(parser: ArgumentParser) -> None:
-    parser.add_argument("--quick", action="store_true", help=f"short for {' '.join(QUICK)}")
+    parser.add_argument("--quick", action="store_true", help=f"two test sets at most, and {' '.join(QUICK)}")
     parser.add_argument("--seeds", type=str, default="1,2,3", help="each architecture is trained with each of them")
     parser.add_argument(
         "--budget",
