@@ -17,7 +17,9 @@ from nmt_keras.errors import ConfigError
 @pytest.mark.parametrize(
     ("config", "wrong"),
     [
+        (VocabularyConfig, {"size": -5}),
         (VocabularyConfig, {"size": 0}),
+        (VocabularyConfig, {"size": 260}),
         (VocabularyConfig, {"character_coverage": 1.01}),
         (VocabularyConfig, {"character_coverage": 0.0}),
         (TransformerConfig, {"num_decoder_layers": 0}),

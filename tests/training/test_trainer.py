@@ -282,13 +282,14 @@ def test_other_settings_are_refused_and_named(
     assert contents(directory) == before
 
 
+@pytest.mark.parametrize(("name", "content"), [("thesis.txt", "precious"), ("settings.json", '{"precious": true}')])
 def test_a_directory_with_other_files_is_refused(
-    digits: Corpus, settings: TrainingSettings, tmp_path: Path, silent: Callable
+    name: str, content: str, digits: Corpus, settings: TrainingSettings, tmp_path: Path, silent: Callable
 ) -> None:
-    (tmp_path / "settings.json").write_text('{"precious": true}')  # another program's
+    (tmp_path / name).write_text(content)
     with pytest.raises(ConfigError, match="must be a new directory"):
         train(digits, settings, tmp_path, silent)
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("settings.json", '{"precious": true}')]
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, content)]
 
 
 def test_the_time_limit_stops_training_with_a_model_to_show(
