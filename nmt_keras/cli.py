@@ -6,11 +6,15 @@ Heavy packages are imported by the command that needs them, after the backend is
 import os
 import re
 import shlex
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from importlib.util import find_spec
+from typing import get_args
 
 import yaml
 from jsonargparse import ArgumentParser, Namespace
@@ -33,7 +37,7 @@ from nmt_keras.commands import (
     run_translate,
 )
 from nmt_keras.config import ARCHITECTURES, SECTIONS, Backend
-from nmt_keras.errors import ConfigError, UserError
+from nmt_keras.errors import ConfigError, TrainingError, UserError
 from nmt_keras.options import (
     QUICK,
     add_align,
@@ -44,9 +48,11 @@ from nmt_keras.options import (
     add_export,
     add_figure,
     add_gradient_flow,
+    add_hypotheses,
     add_jobs,
     add_json,
     add_model,
+    add_n_best,
     add_name,
     add_phrasebook,
     add_phrasebook_seed,
@@ -92,6 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 for wrong usage or input and for a refused promotion, 1 for anything else.
     """
+    if threading.current_thread() is threading.main_thread():
+        # SIGTERM, by which systems end a program, ends it in good order, too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = [_hyphenated(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
     if arguments[:1] == ["compare"] and "--quick" in arguments:
         arguments[1:1] = QUICK
@@ -104,9 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except UserError as error:
         print(f"nmt-keras: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, TrainingError) else 2
     except KeyboardInterrupt:
-        print("nmt-keras: interrupted. A training goes on from its last epoch with the same --output.", file=sys.stderr)
+        print("nmt-keras: interrupted. The same command resumes a training from its last epoch.", file=sys.stderr)
         return 1
     except (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         print(f"nmt-keras: a file or directory cannot be used. Received: {error}.", file=sys.stderr)
@@ -131,7 +140,9 @@ def _parse(arguments: Sequence[str]) -> tuple[str, Namespace]:
     commands = parser.add_subcommands(dest="command")
     decisive: dict[str, dict[str, str]] = {}
     for name, command in _COMMANDS.items():
-        subparser = ArgumentParser(allow_abbrev=False, prog=f"nmt-keras {name}", description=command.help)
+        subparser = ArgumentParser(
+            allow_abbrev=False, prog=f"nmt-keras {name}", description=command.help, print_config="--print-config"
+        )
         for add_options in command.options:
             add_options(subparser)
         if command.preset is not None:
@@ -195,7 +206,14 @@ def _add_sections(parser: ArgumentParser, command: Command, arguments: Sequence[
 def _choose_backend(backend: Backend | None) -> None:
     if backend:
         os.environ["KERAS_BACKEND"] = backend
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    chosen = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if chosen not in get_args(Backend):
+        raise ConfigError(f"KERAS_BACKEND must be one of {', '.join(get_args(Backend))}. Received: {chosen!r}.")
+    if find_spec(chosen) is None:
+        raise ConfigError(
+            f"--backend {chosen} needs the package {chosen}. Received: it is not installed. "
+            f"pip install 'nmt-keras[{chosen}]' installs it."
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     warnings.filterwarnings("ignore", category=DeprecationWarning)
 
@@ -232,7 +250,9 @@ _COMMANDS = {
         architectures="transformer",
     ),
     "evaluate": Command(
-        run_evaluate, (add_model, add_corpus, add_test_set, add_json, add_search), "BLEU and chrF of a model"
+        run_evaluate,
+        (add_model, add_corpus, add_test_set, add_json, add_search, add_hypotheses),
+        "BLEU and chrF of a model",
     ),
     "agreement": Command(
         run_agreement,
@@ -260,7 +280,7 @@ _COMMANDS = {
         backend="tensorflow",
     ),
     "rollback": Command(run_rollback, (add_name,), "make the champion before the present one the champion again"),
-    "translate": Command(run_translate, (add_model, add_search), "translate lines from stdin to stdout"),
+    "translate": Command(run_translate, (add_model, add_search, add_n_best), "translate lines from stdin to stdout"),
     "export": Command(
         run_export,
         (add_model, add_export, add_search),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -13,6 +14,7 @@ from jsonargparse import Namespace
 
 from nmt_keras.config import ARCHITECTURES, SECTIONS, Preset, SearchConfig
 from nmt_keras.errors import ConfigError, CorpusError, UserError
+from nmt_keras.files import written_whole
 from nmt_keras.processes import processors
 
 if TYPE_CHECKING:
@@ -92,29 +94,24 @@ def run_main(options: Namespace) -> int:
     from nmt_keras.measurements import BRIEF
 
     corpus, outcome = _experiment(options, "main", [options.seed], BRIEF)
-    from nmt_keras.comparison import compare_architectures, rows
-    from nmt_keras.comparison_report import write_report
     from nmt_keras.experiment import translate_standalone
-    from nmt_keras.report.summary import print_by_length, print_listed, print_scores
+    from nmt_keras.report.summary import print_listed
 
     if corpus.listed:
         print("\nThe exported model, loaded by a new process without nmt_keras, translates sentences it never saw:")
         saved_model = outcome.models[outcome.best].saved_model
         print_listed(corpus.listed, translate_standalone(saved_model, list(corpus.listed)))
-    table = rows(outcome.models)
-    print_scores(table, f"{corpus.name}, {corpus.source_language}-{corpus.target_language}")
-    print_by_length(table)
-    comparisons = {"test": compare_architectures(outcome.models, corpus, "test")}
-    print(f"\nReport: {write_report(corpus, outcome, comparisons, options.command_line)}")
+    _report(options, corpus, outcome)
     name = outcome.registered_name
     print(f"Registered {outcome.best} as {name} version {outcome.version}: {', '.join(outcome.aliases)}.")
     if corpus.notice:
         parameters = "-P corpus=multi30k -P preset=tiny -P max_minutes=40"
         print(f"{corpus.notice} For real text: mlflow run . --env-manager local {parameters}")
+    sentence = next(iter(corpus.listed), corpus.split("test").sources[0])
     print(
         f"""Next:
   mlflow ui
-  echo "I am eating." | nmt-keras translate --model models:/{name}@candidate
+  echo {shlex.quote(sentence)} | nmt-keras translate --model models:/{name}@candidate
   mlflow models serve -m models:/{name}@candidate --env-manager local --port 5001"""
     )
     return _failed(outcome)
@@ -128,19 +125,24 @@ def run_compare(options: Namespace) -> int:
     from nmt_keras.measurements import THOROUGH
 
     corpus, outcome = _experiment(options, "comparison", seeds, THOROUGH)
+    _report(options, corpus, outcome, f", seeds {options.seeds}")
+    return _failed(outcome)
+
+
+def _report(options: Namespace, corpus: "Corpus", outcome: "Outcome", trainings: str = "") -> None:
+    """Prints the tables of an experiment and writes its page."""
     from nmt_keras.comparison import compare_architectures, rows
     from nmt_keras.comparison_report import write_report
     from nmt_keras.report.summary import print_by_length, print_comparisons, print_scores
 
     table = rows(outcome.models)
-    print_scores(table, f"{corpus.name}, {corpus.source_language}-{corpus.target_language}, seeds {options.seeds}")
+    print_scores(table, f"{corpus.name}, {corpus.source_language}-{corpus.target_language}{trainings}")
     print_by_length(table)
     comparisons = {split: compare_architectures(outcome.models, corpus, split) for split in table[0].bleu}
     for split, pairs in comparisons.items():
         if pairs:
             print_comparisons(pairs, split)
     print(f"\nReport: {write_report(corpus, outcome, comparisons, options.command_line)}")
-    return _failed(outcome)
 
 
 def _experiment(options: Namespace, kind: str, seeds: Sequence[int], effort: "Effort") -> "tuple[Corpus, Outcome]":
@@ -170,25 +172,20 @@ def _experiment(options: Namespace, kind: str, seeds: Sequence[int], effort: "Ef
 
 
 def _jobs(options: Namespace, limited_time: bool) -> int:
-    """Trainings at once."""
+    """Trainings at once; one where each must have the whole machine."""
+    alone = limited_time or options.devices != "1"
+    if options.jobs is not None:
+        if options.jobs < 1 or (alone and options.jobs > 1):
+            raise ConfigError(
+                "--jobs must be at least 1, and 1 where a training is limited in time or has several devices. "
+                f"Received: --jobs {options.jobs}."
+            )
+        return options.jobs
     from nmt_keras.training.xla import has_gpu
 
-    if options.jobs is not None and options.jobs < 1:
-        raise ConfigError(f"--jobs must be at least 1. Received: --jobs {options.jobs}.")
-    if limited_time and (options.jobs or 1) > 1:
-        raise ConfigError(
-            f"--jobs must be 1 where trainings are limited in time, of which each must have the whole machine. "
-            f"Received: --jobs {options.jobs}. Give a budget in tokens or epochs, or no --jobs."
-        )
-    if (options.jobs or 1) > 1 and options.devices != "1":
-        raise ConfigError(
-            f"--jobs must be 1 where a training has several devices. "
-            f"Received: --jobs {options.jobs} --devices {options.devices}."
-        )
     # One training keeps few processors busy; accelerators are not shared, nor processors that cannot be told apart.
-    on_processors = not has_gpu() and options.devices == "1"
     shareable = hasattr(os, "sched_setaffinity") and len(processors()) > 1
-    return options.jobs or (2 if on_processors and shareable and not limited_time else 1)
+    return 2 if shareable and not alone and not has_gpu() else 1
 
 
 def _failed(outcome: "Outcome") -> int:
@@ -221,6 +218,9 @@ def run_evaluate(options: Namespace) -> None:
     check_languages(options, loaded)
     search = given_search(options, loaded)
     evaluation = evaluate(Translator(loaded.model, loaded.tokenizer, search), text)
+    if options.output is not None:
+        with written_whole(Path(options.output)) as beside:
+            beside.write_bytes(b"".join(map(_line, evaluation.hypotheses)))
     if options.json:
         figures = evaluation.as_json() | {"corpus": corpus, "split": split, "sentences": len(text)}
         print(json.dumps(figures | {"search": asdict(search)}, ensure_ascii=False))
@@ -270,10 +270,15 @@ def check_languages(options: Namespace, loaded: "LoadedModel") -> None:
 
 def run_translate(options: Namespace) -> None:
     from nmt_keras.decoding.translator import Translator
-    from nmt_keras.evaluation import translate
+    from nmt_keras.progress import progress_bar
 
     loaded = given_model(options)
     search = given_search(options, loaded)
+    if not 1 <= (options.n_best or 1) <= search.beam_size:
+        raise ConfigError(
+            f"--n-best must be at least 1 and at most the beam size. Received: --n-best {options.n_best}, "
+            f"and a beam of {search.beam_size}."
+        )
     try:
         lines = sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -284,10 +289,18 @@ def run_translate(options: Namespace) -> None:
     if not lines:
         return
     sentences = [line.removesuffix("\r") for line in lines.removesuffix("\n").split("\n")]
-    translations, _ = translate(Translator(loaded.model, loaded.tokenizer, search), sentences)
-    for translation in translations:
-        # A model may write a line break by its bytes; as many lines go out as came in.
-        sys.stdout.buffer.write(" ".join(translation.text.split("\n")).encode() + b"\n")
+    translator = Translator(loaded.model, loaded.tokenizer, search, options.n_best or 1)
+    with progress_bar("translating", len(sentences)) as advance:
+        translations = translator.n_best(sentences, advance)
+    for number, found in enumerate(translations, start=1):
+        for text, score in found:
+            place = f"{number}\t{score:.4f}\t" if options.n_best else ""
+            sys.stdout.buffer.write(place.encode() + _line(text))
+
+
+def _line(translation: str) -> bytes:
+    """A line to write; a model may spell a line break by its bytes."""
+    return " ".join(translation.split("\n")).encode() + b"\n"
 
 
 def run_phrasebook(options: Namespace) -> None:

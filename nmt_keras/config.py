@@ -187,9 +187,11 @@ class TrainingConfig:
     """How a model is trained.
 
     Args:
-        epochs: passes over the training text at most.
+        epochs: at most; an epoch is a pass over the training text, unless `steps_per_epoch` says otherwise.
+        steps_per_epoch: updates that are an epoch, after which there is a checkpoint and may be a validation; None for
+            as many as a pass has.
         max_tokens: target tokens to train on at most, a sentence as often as it is seen, or None for no limit.
-        batch_tokens: token slots of a batch on each side, padding included.
+        batch_tokens: source tokens, and target tokens, of a batch at most, padding included.
         batch_shapes: number of fixed (rows, length) shapes that batches come in; XLA compiles each once. Without XLA
             there are four times as many.
         max_length: sentences with more tokens than this, on either side, are left out of training.
@@ -197,13 +199,14 @@ class TrainingConfig:
         warmup_steps: steps of linear warm-up.
         label_smoothing: share of the target distribution that is spread over the vocabulary.
         clip_norm: the gradient's norm is cut to this.
-        average_decay: decay of the moving average of weights that is validated and kept.
+        ema_decay: decay of the moving average of weights that is validated and kept; less in the first updates.
         validate_every: epochs between validations; the last epoch is always validated.
         patience: validations without a better BLEU (to a tenth), or an equal one with a lower loss, that end training.
         jit_compile: with TensorFlow, compile with XLA where model and devices allow it. JAX always does.
     """
 
     epochs: int = 100
+    steps_per_epoch: int | None = None
     max_tokens: int | None = None
     batch_tokens: int = 4096
     batch_shapes: int = 6
@@ -212,7 +215,7 @@ class TrainingConfig:
     warmup_steps: int = 2000
     label_smoothing: float = 0.1
     clip_norm: float = 1.0
-    average_decay: float = 0.998
+    ema_decay: float = 0.998
     validate_every: int = 1
     patience: int = 10
     jit_compile: bool = True
@@ -231,9 +234,14 @@ class TrainingConfig:
         )
         _raise(
             _not_positive(self, *positive),
-            _not_rates(self, "label_smoothing", "average_decay"),
+            _not_rates(self, "label_smoothing", "ema_decay"),
             _faults(self, f"at least max_length={self.max_length}", batch_tokens=self.batch_tokens >= self.max_length),
-            _faults(self, "at least 1, or null", max_tokens=self.max_tokens is None or self.max_tokens >= 1),
+            _faults(
+                self,
+                "at least 1, or null",
+                max_tokens=self.max_tokens is None or self.max_tokens >= 1,
+                steps_per_epoch=self.steps_per_epoch is None or self.steps_per_epoch >= 1,
+            ),
         )
 
 

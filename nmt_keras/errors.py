@@ -1,4 +1,4 @@
-"""The errors that a user sees: a message without a traceback, and exit code 2."""
+"""The errors that a user sees: a message without a traceback; exit code 2 where not said."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,10 @@ class UserError(Exception):
 
 class ConfigError(UserError):
     """A setting breaks its rule."""
+
+
+class TrainingError(UserError):
+    """A training failed; exit code 1."""
 
 
 class ModelError(UserError):

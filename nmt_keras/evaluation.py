@@ -69,29 +69,20 @@ class ReadyModel(NamedTuple):
         return cls(loaded, Translator(model, tokenizer, loaded.description.search), Scorer(model, tokenizer))
 
 
-def translate(translator: Translator, sentences: Sequence[str]) -> tuple[list[Translation], float]:
-    """Translates with a progress bar on stderr.
-
-    Returns:
-        The translations, and the sentences per second.
-    """
-    translator.translate(sentences[:1])  # the first time it compiles
-    began = time.perf_counter()
-    with progress_bar("translating", len(sentences)) as advance:
-        translations = translator.translate(sentences, advance)
-    return translations, len(sentences) / (time.perf_counter() - began)
-
-
 def evaluate(translator: Translator, text: ParallelText) -> Evaluation:
-    """Translates the sources of `text` and compares with its targets."""
-    return Evaluation.of(text, *translate(translator, text.sources))
+    """Translates the sources of `text`, with a progress bar on stderr, and compares with its targets."""
+    translator.translate([next(filter(str.strip, text.sources), "")])  # the first time it compiles
+    began = time.perf_counter()
+    with progress_bar("translating", len(text)) as advance:
+        translations = translator.translate(text.sources, advance)
+    return Evaluation.of(text, translations, len(text) / (time.perf_counter() - began))
 
 
 def latency(translator: Translator, sentences: Sequence[str]) -> float:
     """The median time to translate one sentence alone, in milliseconds.
 
     Args:
-        translator: with the search of the model.
+        translator: with the model's own settings of the search.
         sentences: to translate one by one, at least one.
     """
     times = []

@@ -1,11 +1,11 @@
-"""The story of a run, told once: prepare, train, evaluate, choose, register, export, serve."""
+"""The story of an experiment, told once: train, evaluate, export, log, and register the best."""
 
 import shutil
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,24 +15,23 @@ import keras
 from nmt_keras.analysis.agreement import Agreement, agreement_accuracy
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.decoding.translator import Translation
-from nmt_keras.errors import ConfigError, UserError
+from nmt_keras.errors import ConfigError, TrainingError, UserError
 from nmt_keras.evaluation import Evaluation, ReadyModel, evaluate
 from nmt_keras.files import read_json, write_json
 from nmt_keras.measurements import Effort, Measurements, kept_measurements, measured
-from nmt_keras.models.directory import load_model, read_held_out
+from nmt_keras.models.directory import load_model, read_held_out, weights_sha256
 from nmt_keras.processes import call_at_once
 from nmt_keras.serving import standalone
 from nmt_keras.serving.model_card import Provenance, Score, training_facts
 from nmt_keras.serving.savedmodel import export_savedmodel
 from nmt_keras.tracking.promotion import promote_candidate
 from nmt_keras.tracking.registry import name_for, register
-from nmt_keras.tracking.runs import Run, start_run
+from nmt_keras.tracking.runs import Run, kept_run
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
 from nmt_keras.training.trainer import finished_training, train
 
 _CONTEXTS = {"train": "training", "valid": "validation"}
 _RESULT = "result.json"
-_RUN = "run.json"
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,13 @@ class Outcome:
 def tracked_training(corpus: Corpus, settings: TrainingSettings, directory: Path) -> TrainingSummary:
     """Trains one model under an MLflow run of its own, or leaves a finished one as it is."""
     if (finished := finished_training(corpus, settings, directory)) is not None:
-        print(f"{directory} holds a finished training and is left as it is.", file=sys.stderr)
+        print(
+            f"{directory} holds a finished training and is left as it is. --init-from {directory} and another --output "
+            "train its model further.",
+            file=sys.stderr,
+        )
         return finished
-    with start_run(settings.architecture, _experiment(corpus), None, {"corpus": corpus.name}) as run:
+    with _kept_run(corpus, settings.architecture, directory) as run:
         return _train(corpus, settings, directory, run)
 
 
@@ -110,17 +113,18 @@ def run_experiment(
         trainings: one for each architecture and seed.
         directory: for the models, the exports, the results and the figures.
         test_splits: what to evaluate on, "test" first.
-        effort: how closely to look into the first model of each architecture.
+        effort: which further measurements to make of the first model of each architecture.
         jobs: trainings at once, at most. Each has a process of its own, on its share of the processors; what is
             measured of the trained models is measured of one at a time.
 
     Raises:
-        UserError: a mistake in the settings, or every training failed.
+        UserError: a mistake in the settings.
+        TrainingError: every training failed.
     """
     named = {f"{settings.architecture}-seed{settings.seed}": settings for settings in trainings}
     models: dict[str, TrainedModel] = {}
     looked_into: set[str] = set()
-    with _kept_run(corpus, "experiment", directory, None) as parent:
+    with _kept_run(corpus, "experiment", directory) as parent:
         for split in corpus.splits:
             _log_dataset(parent, corpus, split)
         finished = {
@@ -153,7 +157,8 @@ def run_experiment(
                 traceback.print_exc()
             keras.backend.clear_session()
         if not models:
-            raise UserError("Every training failed:\n" + "\n".join(f"{name}: {why}" for name, why in failures.items()))
+            whys = (f"{name}: {why}" for name, why in failures.items())
+            raise TrainingError("Every training failed:\n" + "\n".join(whys))
         best = max(models, key=lambda name: models[name].summary.valid_bleu)
         version, aliases = _registered(models[best], corpus, directory)
     return Outcome(models, failures, best, _experiment(corpus), version, aliases, parent, directory)
@@ -187,19 +192,13 @@ def _experiment(corpus: Corpus) -> str:
     return name_for(corpus.source_language, corpus.target_language)
 
 
-@contextmanager
-def _kept_run(corpus: Corpus, name: str, directory: Path, parent: Run | None) -> Iterator[Run]:
-    """The MLflow run of a directory, which goes on where an earlier call left it."""
-    kept = directory / _RUN
-    earlier = read_json(kept)["run_id"] if kept.exists() else None
-    with start_run(name, _experiment(corpus), parent, {"corpus": corpus.name}, earlier) as run:
-        write_json(kept, {"run_id": run.run_id})
-        yield run
+def _kept_run(corpus: Corpus, name: str, directory: Path, parent: Run | None = None) -> AbstractContextManager[Run]:
+    return kept_run(directory, name, _experiment(corpus), parent, {"corpus": corpus.name})
 
 
 def _train_apart(corpus: Corpus, settings: TrainingSettings, directory: Path, name: str, parent: Run) -> None:
     """Trains in a process of its own."""
-    with _kept_run(corpus, name, directory, parent) as run:
+    with _kept_run(corpus, name, directory / "model", parent) as run:
         _train(corpus, settings, directory / "model", run)
 
 
@@ -242,17 +241,30 @@ def _trained_model(
     test_splits: Sequence[str],
     effort: Effort | None,
 ) -> TrainedModel:
-    """Evaluates a finished training, or reads what an earlier call left."""
+    """What came of a finished training; it is evaluated unless an earlier call did that."""
     summary = finished_training(corpus, settings, directory / "model")
     assert summary is not None
-    result = read_json(directory / _RESULT) if (directory / _RESULT).exists() else {}
-    if result.get("texts") == _texts(corpus, test_splits):
-        return _restored(result, corpus, settings, summary, directory, effort)
-    with _kept_run(corpus, name, directory, parent) as run:
-        return _evaluated(corpus, settings, summary, directory, run, test_splits, effort)
+    kept = directory / _RESULT
+    wanted = _evaluated_on(corpus, test_splits, directory / "model")
+    if not kept.exists() or read_json(kept).get("evaluated_on") != wanted:
+        with _kept_run(corpus, name, directory / "model", parent) as run:
+            _evaluate(corpus, settings, summary, directory, run, test_splits, effort)
+    values = read_json(kept)
+    evaluations = {
+        split: Evaluation.of(
+            corpus.split(split), [Translation(*pair) for pair in found["translations"]], found["sentences_per_second"]
+        )
+        for split, found in values["evaluations"].items()
+    }
+    agreement = values["agreement"] and Agreement.from_json(values["agreement"])
+    measurements = kept_measurements(directory, effort) or measured(
+        directory, ReadyModel.of(load_model(directory / "model")), corpus, evaluations, settings, summary, effort
+    )
+    saved_model = directory / values["saved_model"]
+    return TrainedModel(settings, summary, evaluations, agreement, measurements, saved_model, values["model_uri"])
 
 
-def _evaluated(
+def _evaluate(
     corpus: Corpus,
     settings: TrainingSettings,
     summary: TrainingSummary,
@@ -260,7 +272,8 @@ def _evaluated(
     run: Run,
     test_splits: Sequence[str],
     effort: Effort | None,
-) -> TrainedModel:
+) -> None:
+    """Evaluates, measures, exports and logs a trained model; what `_trained_model` reads is written last."""
     loaded = load_model(directory / "model")
     ready = ReadyModel.of(loaded)
     evaluations, datasets = {}, {}
@@ -309,11 +322,10 @@ def _evaluated(
             "lineage": " < ".join(loaded.description.lineage),
         },
     )
-    model = TrainedModel(settings, summary, evaluations, agreement, measurements, saved_model, logged.model_uri)
     write_json(
         directory / _RESULT,
         {
-            "texts": _texts(corpus, test_splits),
+            "evaluated_on": _evaluated_on(corpus, test_splits, directory / "model"),
             "evaluations": {
                 split: {
                     "translations": evaluation.translations,
@@ -326,12 +338,11 @@ def _evaluated(
             "model_uri": logged.model_uri,
         },
     )
-    return model
 
 
-def _texts(corpus: Corpus, splits: Sequence[str]) -> dict[str, str]:
-    """By which what is on disk is known to be of the same test sentences."""
-    return {split: corpus.split(split).sha256 for split in splits}
+def _evaluated_on(corpus: Corpus, splits: Sequence[str], model: Path) -> dict[str, str]:
+    """By which what is on disk is known to be of the same model and test sentences."""
+    return {split: corpus.split(split).sha256 for split in splits} | {"model": weights_sha256(model)}
 
 
 def _scores(corpus: Corpus, evaluations: Mapping[str, Evaluation]) -> list[Score]:
@@ -340,25 +351,3 @@ def _scores(corpus: Corpus, evaluations: Mapping[str, Evaluation]) -> list[Score
         for split, evaluation in evaluations.items()
         for metric, figure in (("BLEU", evaluation.bleu), ("chrF", evaluation.chrf))
     ]
-
-
-def _restored(
-    values: Mapping[str, Any],
-    corpus: Corpus,
-    settings: TrainingSettings,
-    summary: TrainingSummary,
-    directory: Path,
-    effort: Effort | None,
-) -> TrainedModel:
-    evaluations = {
-        split: Evaluation.of(
-            corpus.split(split), [Translation(*pair) for pair in kept["translations"]], kept["sentences_per_second"]
-        )
-        for split, kept in values["evaluations"].items()
-    }
-    agreement = values["agreement"] and Agreement.from_json(values["agreement"])
-    measurements = kept_measurements(directory, effort) or measured(
-        directory, ReadyModel.of(load_model(directory / "model")), corpus, evaluations, settings, summary, effort
-    )
-    saved_model = directory / values["saved_model"]
-    return TrainedModel(settings, summary, evaluations, agreement, measurements, saved_model, values["model_uri"])

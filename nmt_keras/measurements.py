@@ -99,7 +99,7 @@ def measured(
         evaluations: by split, "test" among them.
         settings: of the training.
         summary: what came of it.
-        effort: how closely to look into it; None to leave out all that is the same for every seed.
+        effort: which further measurements to make; None for none of those that are much the same for every seed.
     """
     figures = _measure(model, corpus, evaluations, effort)
     if effort and effort.training_tokens and summary.cost.processors < len(processors()):

@@ -54,7 +54,7 @@ def add_time_limit(parser: ArgumentParser) -> None:
         "--max-minutes",
         type=float | None,
         default=None,
-        help="wall time of a training, from the start of the process",
+        help="wall time of a training, from the start of the process; that before an interruption counts too",
     )
 
 
@@ -80,6 +80,20 @@ def add_search(parser: ArgumentParser) -> None:
     parser.add_argument("--beam-size", type=int | None, default=None, help="hypotheses kept; 1 is greedy")
     parser.add_argument("--length-penalty", type=float | None, default=None, help="the larger, the longer")
     parser.add_argument("--batch-size", type=int | None, default=None, help="sentences searched at once")
+
+
+def add_hypotheses(parser: ArgumentParser) -> None:
+    parser.add_argument("--output", type=str | None, default=None, help="file for the translations, one a line")
+
+
+def add_n_best(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--n-best",
+        type=int | None,
+        default=None,
+        help="translations of each sentence; each line then is the sentence's number, the score and the translation, "
+        "with tabs between them",
+    )
 
 
 def add_test_set(parser: ArgumentParser) -> None:

@@ -2,12 +2,13 @@
 
 import io
 import os
+import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Queue
@@ -37,19 +38,28 @@ def call_at_once(function: Callable[..., Any], calls: Mapping[str, Sequence[Any]
         share = shares.get()
         failure, tells = context.Pipe(duplex=False)
         process = context.Process(target=_call, args=(name, share, tells, function, calls[name]), name=name)
-        process.start()
-        tells.close()  # so that the pipe ends with the process
         try:
-            why = str(failure.recv())
-        except EOFError:
-            why = None
-        process.join()
-        shares.put(share)
-        return (why or f"its process ended with code {process.exitcode}") if process.exitcode else None
+            process.start()
+            tells.close()  # so that the pipe ends with the process
+            try:
+                why = str(failure.recv())
+            except EOFError:
+                why = None
+            process.join()
+            return why or _ended(process.exitcode)
+        except OSError as error:  # also where it ended before it had read what it was given
+            return f"its process did not start: {error}"
+        finally:
+            shares.put(share)
 
     with ThreadPoolExecutor(jobs) as pool:
-        failures = zip(calls, pool.map(call, calls), strict=True)
-        return {name: failure for name, failure in failures if failure is not None}
+        try:
+            failures = dict(zip(calls, pool.map(call, calls), strict=True))
+        except KeyboardInterrupt:  # by a signal that the others may not have had
+            for process in active_children():
+                process.terminate()
+            raise
+    return {name: failure for name, failure in failures.items() if failure is not None}
 
 
 def peak_memory() -> int:
@@ -77,6 +87,14 @@ def _shares(jobs: int) -> list[list[int]]:
     return [all_of_them[start : start + size] for start in starts]
 
 
+def _ended(code: int | None) -> str | None:
+    """Why a process that told no error failed, if it did."""
+    if code is not None and code < 0:
+        want = ", often for want of memory" if -code == signal.SIGKILL else ""
+        return f"its process was ended by {signal.Signals(-code).name}{want}"
+    return f"its process ended with code {code}" if code else None
+
+
 def _call(
     name: str, share: Sequence[int], tells: Connection, function: Callable[..., Any], arguments: Sequence[Any]
 ) -> None:
@@ -84,6 +102,8 @@ def _call(
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, share)
     keep_freed_memory()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         function(*arguments)
@@ -96,6 +116,13 @@ def _call(
             traceback.print_exc()
         tells.send(failure)
         sys.exit(1)
+
+
+def _interrupt(*_: Any) -> None:
+    """What follows an interruption is tidying up, which further signals must not interrupt."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _end_with_parent() -> None:

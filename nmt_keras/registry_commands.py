@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from jsonargparse import Namespace
 
 from nmt_keras.commands import check_languages, given_test_set
-from nmt_keras.errors import UserError
+from nmt_keras.errors import ModelError, UserError
 
 
 def run_models(options: Namespace) -> None:
@@ -24,20 +24,23 @@ def run_register(options: Namespace) -> None:
     from nmt_keras.serving.savedmodel import export_savedmodel
     from nmt_keras.tracking.promotion import promote_candidate
     from nmt_keras.tracking.registry import name_for, register, resolve
-    from nmt_keras.tracking.runs import start_run
+    from nmt_keras.tracking.runs import earlier_run, start_run
+    from nmt_keras.training.run_directory import CHECKPOINT
 
     directory = resolve(options.model)
+    if (directory / CHECKPOINT).exists():
+        raise ModelError(f"A model to register must be trained to the end. Received: {directory}; go on with it first.")
     loaded = load_model(directory)
     description = loaded.description
     name = options.name or name_for(description.source_language, description.target_language)
-    tags = {"architecture": description.architecture}
-    with start_run("register", name) as run, TemporaryDirectory() as temporary:
-        facts = training_facts(directory)
+    facts = training_facts(directory)
+    tags = {"architecture": description.architecture} | {key: facts[key] for key in ("corpus",) if key in facts}
+    with start_run("register", name, earlier=earlier_run(directory)) as run, TemporaryDirectory() as temporary:
         logged = run.log_translation_model(
             export_savedmodel(loaded, Path(temporary), read_held_out(directory), provenance=Provenance(facts)),
             directory,
             metrics={name: facts[name] for name in ("valid_bleu", "valid_loss") if name in facts},
-            parameters=tags | {"sizes": asdict(description.sizes)},
+            parameters={"architecture": description.architecture, "sizes": asdict(description.sizes)},
             tags={"lineage": " < ".join(description.lineage)},
         )
     version = register(logged.model_uri, name, tags)

@@ -3,13 +3,18 @@
 import io
 import json
 import os
-import subprocess
+import shutil
 import sys
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import yaml
 
+from nmt_keras import cli
 from nmt_keras.cli import main
+from nmt_keras.errors import TrainingError
 
 TRAIN = [
     "--preset", "debug", "--training.epochs", "8", "--vocabulary.size", "300",
@@ -81,13 +86,36 @@ def test_evaluate_prints_one_json_object_and_writes_no_store(
     of_files = json.loads(capsys.readouterr().out)
     assert of_files["bleu"] == figures["bleu"]
     assert of_files["corpus"] is None
+    assert main(["evaluate", "--model", str(trained), *files, "--output", "translated.fra"]) == 0
+    capsys.readouterr()
     # Against sacreBLEU on what `translate` gives for the same sentences.
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((digit_files / "test.eng").read_bytes())))
     assert main(["translate", "--model", str(trained)]) == 0
     hypotheses = capsys.readouterr().out.splitlines()
     references = (digit_files / "test.fra").read_text(encoding="utf-8").splitlines()
     assert figures["bleu"]["score"] == pytest.approx(sacrebleu.corpus_bleu(hypotheses, [references]).score)
-    assert not list(tmp_path.iterdir())
+    assert Path("translated.fra").read_text(encoding="utf-8").splitlines() == hypotheses
+    assert [path.name for path in tmp_path.iterdir()] == ["translated.fra"]
+
+
+def test_the_n_best_translations(
+    trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = b"one two three\n\nsix\n"
+    rows = []
+    for options in ([], ["--n-best", "3"]):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+        assert main(["translate", "--model", str(trained), "--beam-size", "4", *options]) == 0
+        rows.append([line.split("\t") for line in capsys.readouterr().out.splitlines()])
+    best, n_best = rows
+    assert [number for number, _, _ in n_best] == ["1", "1", "1", "2", "3", "3", "3"]
+    assert [n_best[row][2] for row in (0, 3, 4)] == [line for (line,) in best]
+    for start in (0, 4):
+        scores = [float(score) for _, score, _ in n_best[start : start + 3]]
+        assert scores == sorted(scores, reverse=True)
+        assert len({translation for _, _, translation in n_best[start : start + 3]}) > 1
+    assert main(["translate", "--model", str(trained), "--beam-size", "4", "--n-best", "5"]) == 2
+    assert "Received: --n-best 5, and a beam of 4." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -112,7 +140,7 @@ def test_translate_gives_as_many_lines_as_it_takes(
         assert any(translated) == any(given)
 
 
-def test_export_translates_like_the_model_without_this_package(
+def test_an_export_translates_like_the_model(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -125,24 +153,41 @@ def test_export_translates_like_the_model_without_this_package(
     expected = capsys.readouterr().out
     from nmt_keras.serving import standalone
 
-    program = subprocess.run(
-        [sys.executable, standalone.__file__, str(tmp_path / "out" / "1")],
-        input=text,
-        capture_output=True,
-        check=True,
-        cwd=tmp_path,
-    )
-    assert program.stdout.decode() == expected
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    monkeypatch.setattr(sys, "argv", ["standalone.py", str(tmp_path / "out" / "1")])
+    standalone.main()
+    assert capsys.readouterr().out == expected
 
 
-def test_a_trained_model_is_registered(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_trained_model_is_registered_by_the_run_that_trained_it(
+    trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
     from nmt_keras.tracking.registry import resolve
 
-    assert main(["register", "--model", str(trained)]) == 0
-    assert f"{trained} is version 1 of nmt-eng-fra: candidate, champion." in capsys.readouterr().out
+    monkeypatch.chdir(trained.parent)
+    assert main(["register", "--model", "model"]) == 0
+    assert "model is version 1 of nmt-eng-fra: candidate, champion." in capsys.readouterr().out
     assert _snapshot(resolve("models:/nmt-eng-fra@champion")).keys() == _snapshot(trained).keys()
     weights = [directory / "model.weights.h5" for directory in (trained, resolve("models:/nmt-eng-fra/1"))]
     assert weights[0].read_bytes() == weights[1].read_bytes()
+    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert run.data.params["training.epochs"] == "8"
+    assert "train_loss" in run.data.metrics
+    version = mlflow.MlflowClient().get_model_version_by_alias("nmt-eng-fra", "champion")
+    assert version.run_id == run.info.run_id
+    assert version.tags["corpus"] == str(json.loads((trained / "settings.json").read_text())["corpus"])
+
+
+def test_an_unfinished_training_is_not_registered(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained, tmp_path / "model")
+    (tmp_path / "model" / "checkpoint.json").write_text("{}")
+    assert main(["register", "--model", "model"]) == 2
+    assert "must be trained to the end. Received: model; go on with it first." in capsys.readouterr().err
+    assert not Path("mlflow.db").exists()
 
 
 @pytest.mark.parametrize(
@@ -153,7 +198,8 @@ def test_a_trained_model_is_registered(trained: Path, capsys: pytest.CaptureFixt
         (["train", "--training.learning_speed", "1"], "learning_speed"),
         (["train", "--corpus", "no-such-corpus"], "no-such-corpus"),
         (["train", "--architecture", "perceptron"], "perceptron"),
-        (["evaluate", "--model", "no-such-directory"], "no-such-directory"),
+        (["translate", "--model", "no-such-directory"], "no-such-directory"),
+        (["train", "--backend", "torch"], "--backend torch needs the package torch. Received: it is not installed."),
         (["evaluate", "--source-file", "x"], "--source-file and --reference-file go together"),
         (["translate", "--model", "models:/nothing@champion"], "models:/nothing@champion"),
         (["models"], "nmt-en-fr needs an MLflow store"),
@@ -171,6 +217,8 @@ def test_mistakes_of_users_end_with_2_and_no_traceback(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "torch" else find_spec(name))
+    monkeypatch.setenv("KERAS_BACKEND", os.environ["KERAS_BACKEND"])
     try:
         code = main(arguments)
     except SystemExit as exit_:  # the argument parser's own errors
@@ -186,6 +234,40 @@ def test_unknown_key_in_a_file_is_an_error(tmp_path: Path, capsys: pytest.Captur
     with pytest.raises(SystemExit, match="2"):
         main(["train", "--config", str(file)])
     assert "epochz" in capsys.readouterr().err
+
+
+def test_settings_are_written_as_a_file_that_can_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received = []
+    monkeypatch.setitem(cli._COMMANDS, "train", replace(cli._COMMANDS["train"], run=received.append))
+    given = ["train", "--training.epochs", "3", "--transformer.num_heads", "2", "--seed", "9"]
+    with pytest.raises(SystemExit, match="0"):
+        main([*given, "--print_config"])
+    printed = capsys.readouterr().out
+    assert yaml.safe_load(printed)["training"]["epochs"] == 3
+    (tmp_path / "settings.yaml").write_text(printed)
+    assert main(given) == 0
+    assert main(["train", "--config", "settings.yaml"]) == 0
+    one, other = ({**options.as_dict(), "config": None, "command_line": None} for options in received)
+    assert one == other
+
+
+def test_a_backend_that_is_not_known(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    assert main(["train"]) == 2
+    assert "KERAS_BACKEND must be one of tensorflow, jax, torch. Received: 'theano'." in capsys.readouterr().err
+
+
+def test_a_failed_training_is_no_mistake_of_the_user(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(options: object) -> None:
+        raise TrainingError("it diverged")
+
+    monkeypatch.setitem(cli._COMMANDS, "train", replace(cli._COMMANDS["train"], run=fail))
+    assert main(["train"]) == 1
+    assert capsys.readouterr().err == "nmt-keras: it diverged\n"
 
 
 def test_underscores_in_options_are_hyphens(capsys: pytest.CaptureFixture[str]) -> None:

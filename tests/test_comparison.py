@@ -3,25 +3,38 @@
 import html
 import shlex
 import statistics
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
+from not_exported import not_exported
+from PIL import Image
 from sacrebleu.metrics import BLEU
 
-from nmt_keras import cli, experiment, measurements
+from nmt_keras import cli, comparison_report, experiment, measurements
 from nmt_keras.cli import main
 from nmt_keras.data.corpora import load_corpus
 from nmt_keras.files import read_json
 from nmt_keras.measurements import Effort
+from nmt_keras.training import trainer
 
 COMPARE = [
-    "compare", "--preset", "debug", "--architectures", "gru,transformer", "--seeds", "1,2", "--budget", "400-tokens",
+    "compare", "--preset", "debug", "--architectures", "gru,transformer", "--seeds", "1,2", "--budget", "12k-tokens",
     "--vocabulary.size", "300", "--training.batch_tokens", "160", "--training.learning_rate", "0.02",
     "--source-language", "eng", "--target-language", "fra", "--output", "comparison",
 ]  # fmt: skip
+
+
+def train_here(function: Callable[..., None], calls: Mapping[str, Sequence[Any]], jobs: int) -> dict[str, str]:
+    """As `call_at_once`, in this process, as if on one processor (`test_processes.py` has processes of their own)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "processors", lambda: [0])
+        for arguments in calls.values():
+            function(*arguments)
+    return {}
 
 
 @pytest.mark.heavy
@@ -31,18 +44,20 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
     command = [*COMPARE, "--corpus", str(digit_files)]
     evaluate, evaluated = experiment.evaluate, []
 
-    def fails_at_second(*arguments: Any) -> Any:
+    def fails_at_third(*arguments: Any) -> Any:
         evaluated.append(arguments)
-        if len(evaluated) == 2:
+        if len(evaluated) == 3:
             raise RuntimeError("out of memory")
         return evaluate(*arguments)
 
-    monkeypatch.setattr(experiment, "evaluate", fails_at_second)
+    monkeypatch.setattr(experiment, "evaluate", fails_at_third)
+    monkeypatch.setattr(experiment, "call_at_once", train_here)
+    monkeypatch.setattr(experiment, "export_savedmodel", not_exported)
     monkeypatch.setattr(measurements, "THOROUGH", Effort(2, (8, 32), 64, 1, 8, 3, 400))  # each of all parts, in little
     assert main(command) == 1
-    assert "transformer-seed1 failed: RuntimeError: out of memory" in capsys.readouterr().err.splitlines()
+    assert "gru-seed2 failed: RuntimeError: out of memory" in capsys.readouterr().err.splitlines()
     results = {path.parent.name for path in Path("comparison").glob("*/result.json")}
-    assert results == {"gru-seed1", "gru-seed2", "transformer-seed2"}
+    assert results == {"gru-seed1", "transformer-seed1", "transformer-seed2"}
 
     assert main(command) == 0
     assert len(evaluated) == 5  # only what failed was done again
@@ -50,6 +65,9 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
     measured = {path: path.stat().st_mtime_ns for path in Path("comparison").glob("*/measurements.json")}
     assert len(measured) == 4
     versions = mlflow.MlflowClient().search_model_versions("name = 'nmt-eng-fra'")
+    check_report(out.splitlines()[-1], shlex.join(["nmt-keras", *command]))
+    for draw in ("chart_image", "heat_map_image"):  # which takes long, and is done
+        monkeypatch.setattr(comparison_report, draw, lambda *arguments: Image.new("RGB", (1, 1)).save(arguments[-1]))
     assert main(command) == 0
     assert len(mlflow.MlflowClient().search_model_versions("name = 'nmt-eng-fra'")) == len(versions)
     assert len(evaluated) == 5
@@ -59,7 +77,6 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
     assert len(parents) == 1
     assert [run.info.status for run in runs if run.info.run_id not in parents] == ["FINISHED"] * 4
     assert {path: path.stat().st_mtime_ns for path in measured} == measured
-    check_report(out.splitlines()[-1], shlex.join(["nmt-keras", *command]))
 
     references = load_corpus(str(digit_files), "eng", "fra").split("test").targets
     for architecture in ("gru", "transformer"):
@@ -69,10 +86,22 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
             for result in [read_json(Path(f"comparison/{architecture}-seed{seed}/result.json"))]
             for translations in [result["evaluations"]["test"]["translations"]]
         ]
+        assert statistics.fmean(scores) > 0
         cells = next(line for line in out.splitlines() if line.startswith(f"| {architecture} ")).split("|")
         assert cells[2].strip() == f"{statistics.fmean(scores):.2f} ± {statistics.stdev(scores):.2f}"
     (difference,) = [line for line in out.splitlines() if line.startswith("| gru - transformer ")]
     assert difference.split("|")[-2].strip() in {"different", "no difference"}
+
+    # Other weights in the place of a model are another model.
+    weights = [Path(f"comparison/gru-seed{seed}/model/model.weights.h5") for seed in (1, 2)]
+    weights[0].write_bytes(weights[1].read_bytes())
+    monkeypatch.setattr(experiment, "evaluate", fails)
+    assert main(command) == 1
+    assert "gru-seed1 failed: RuntimeError: evaluated anew" in capsys.readouterr().err.splitlines()
+
+
+def fails(*_: Any) -> None:
+    raise RuntimeError("evaluated anew")
 
 
 def check_report(line: str, command: str) -> None:

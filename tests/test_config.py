@@ -34,7 +34,7 @@ from nmt_keras.errors import ConfigError
         (partial(RecurrentConfig, "rnn", encoder_direction="bidirectional"), {"hidden_dim": 7}),
         (partial(RecurrentAttentionConfig, "rnn", attention="additive"), {"input_feeding": True}),
         (TrainingConfig, {"label_smoothing": 1.0}),
-        (TrainingConfig, {"average_decay": 1.0}),
+        (TrainingConfig, {"ema_decay": 1.0}),
         (TrainingConfig, {"learning_rate": 0.0}),
         (TrainingConfig, {"learning_rate": float("nan")}),
         (TrainingConfig, {"batch_tokens": 99}),
@@ -55,7 +55,7 @@ def test_a_value_that_breaks_its_rule_is_named(config: type, wrong: dict[str, fl
     [
         (VocabularyConfig, {"character_coverage": 1.0}),
         (TransformerConfig, {"dropout_rate": 0.0, "model_dim": 12, "num_heads": 3}),
-        (TrainingConfig, {"label_smoothing": 0.0, "average_decay": 0.0, "batch_tokens": 100}),
+        (TrainingConfig, {"label_smoothing": 0.0, "ema_decay": 0.0, "batch_tokens": 100}),
         (SearchConfig, {"beam_size": 1, "length_penalty": 0.0, "extra_length": 1}),
     ],
 )

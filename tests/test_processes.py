@@ -1,8 +1,11 @@
 """Calls in processes of their own."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -43,3 +46,17 @@ def test_calls_share_the_processors_and_a_failure_is_told(
     assert max(sum(changes[:end]) for end in range(len(changes) + 1)) == jobs
     assert {len(share) for share in shares} == {max(1, len(processors()) // jobs)}
     assert len(shares) == min(jobs, len(processors()))
+
+
+def test_a_process_that_is_killed_is_told_so() -> None:
+    failures = call_at_once(subprocess.check_call, {"a": (["sh", "-c", "kill -KILL $PPID; sleep 1"],)}, 1)
+    assert failures == {"a": "its process was ended by SIGKILL, often for want of memory"}
+
+
+def test_an_interruption_ends_all_calls() -> None:
+    calls = {name: (["sleep", "120"],) for name in ("a", "b", "c")}
+    threading.Timer(4, os.kill, (os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        call_at_once(subprocess.check_call, calls, 2)
+    assert time.monotonic() - began < 60

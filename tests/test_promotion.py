@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from not_exported import not_exported
 
 from nmt_keras import promotion
 from nmt_keras.cli import main
@@ -13,6 +14,7 @@ from nmt_keras.decoding.translator import Translation
 from nmt_keras.errors import ConfigError
 from nmt_keras.evaluation import Evaluation
 from nmt_keras.promotion import Rules, judge
+from nmt_keras.serving import savedmodel
 
 NAME = ["--name", "nmt-eng-fra"]
 
@@ -29,7 +31,9 @@ def test_a_worse_model_is_refused(
             "--training.epochs", epochs, "--training.validate_every", "30", "--output", f"epochs{epochs}",
         ]  # fmt: skip
         assert main(training) == 0
-        assert main(["register", "--model", f"epochs{epochs}"]) == 0
+        with monkeypatch.context() as patch:  # `test_cli.py` registers with an export
+            patch.setattr(savedmodel, "export_savedmodel", not_exported)
+            assert main(["register", "--model", f"epochs{epochs}"]) == 0
     capsys.readouterr()
 
     def promote(*options: str) -> tuple[int, str, list[int]]:

@@ -1,4 +1,4 @@
-"""Which sentence pairs share a batch: a short ladder of fixed shapes, shuffled by seed and epoch.
+"""Which sentence pairs share a batch: a short ladder of fixed shapes, shuffled by seed and pass.
 
 XLA compiles once per shape, so all batches come in a few (rows, length) shapes. A pair goes to the shortest length
 that holds both its sides; rows without a pair are empty (all padding).
@@ -84,21 +84,21 @@ def ladder(lengths: np.ndarray, batch_tokens: int, num_shapes: int, row_multiple
     ]
 
 
-def plan_epoch(
-    lengths: np.ndarray, shapes: list[BatchShape], seed: int, epoch: int
+def plan_pass(
+    lengths: np.ndarray, shapes: list[BatchShape], seed: int, number: int
 ) -> list[tuple[BatchShape, np.ndarray]]:
-    """All batches of one epoch, in a random order that depends on the seed and the epoch alone.
+    """The batches of one pass over all pairs, in a random order that depends on the seed and the pass alone.
 
     Args:
         lengths: (N,) int, the longer side of each pair in tokens.
         shapes: as `ladder` gives them.
         seed: of the training.
-        epoch: counted from 0.
+        number: of the pass, counted from 0.
 
     Returns:
         Batches: a shape and the indices (at most `rows`) of its pairs. Each pair is in exactly one batch.
     """
-    random = np.random.default_rng((seed, epoch))
+    random = np.random.default_rng((seed, number))
     order = random.permutation(len(lengths))
     bucket = np.searchsorted([shape.length for shape in shapes], lengths[order])
     batches = [

@@ -1,11 +1,12 @@
 """Parallel text as batches of token ids, for training and for scoring."""
 
 from collections.abc import Iterator
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
-from nmt_keras.data.batching import BatchShape, batches_by_length, ladder, plan_epoch
+from nmt_keras.data.batching import BatchShape, batches_by_length, ladder, plan_pass
 from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.errors import CorpusError
 from nmt_keras.special_tokens import BOS_ID, PAD_ID
@@ -90,7 +91,7 @@ class TokenizedText:
 
 
 class TrainingBatches:
-    """The training text as a tf.data dataset with another order in each epoch.
+    """The training text as a tf.data dataset: passes over all pairs, each in another order, cut into epochs.
 
     Args:
         text: tokenized pairs.
@@ -98,35 +99,50 @@ class TrainingBatches:
         num_shapes: number of (rows, length) shapes.
         seed: of the order.
         num_devices: rows are a multiple of this.
+        steps_per_epoch: batches in an epoch; None for as many as a pass has.
 
     Raises:
         CorpusError: there is no pair.
     """
 
     def __init__(
-        self, text: TokenizedText, batch_tokens: int, num_shapes: int, seed: int, num_devices: int = 1
+        self,
+        text: TokenizedText,
+        batch_tokens: int,
+        num_shapes: int,
+        seed: int,
+        num_devices: int = 1,
+        steps_per_epoch: int | None = None,
     ) -> None:
         if not len(text):
             raise CorpusError(["Training needs at least one sentence pair. Received: none after cleaning."])
         self.text = text
-        self.seed = seed
-        self.lengths = text.lengths
-        self.shapes = ladder(self.lengths, batch_tokens, num_shapes, num_devices)
+        self.shapes = ladder(text.lengths, batch_tokens, num_shapes, num_devices)
+        self._pass = lru_cache(maxsize=2)(partial(plan_pass, text.lengths, self.shapes, seed))
+        self.steps_per_pass = len(self._pass(0))  # the same in each
+        self.steps_per_epoch = steps_per_epoch or self.steps_per_pass
         self.next_epoch = 0
 
     def plan(self, epoch: int) -> list[tuple[BatchShape, np.ndarray]]:
         """Shape and pairs of each batch of that epoch, counted from 0."""
-        return plan_epoch(self.lengths, self.shapes, self.seed, epoch)
+        start = epoch * self.steps_per_epoch
+        places = (divmod(step, self.steps_per_pass) for step in range(start, start + self.steps_per_epoch))
+        return [self._pass(number)[place] for number, place in places]
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches in an epoch; the same in each."""
-        return len(self.plan(0))
+    def target_tokens(self, epoch: int) -> np.ndarray:
+        """Real target tokens of each batch of that epoch, (steps_per_epoch,) int64."""
+        return np.array([self.text.target_lengths[pairs].sum() for _, pairs in self.plan(epoch)])
+
+    def target_tokens_before(self, epoch: int) -> int:
+        """Real target tokens of all epochs before that one."""
+        passes, rest = divmod(epoch * self.steps_per_epoch, self.steps_per_pass)
+        begun = sum(int(self.text.target_lengths[pairs].sum()) for _, pairs in self._pass(passes)[:rest])
+        return passes * self.text.num_target_tokens + begun
 
     @property
     def padding_share(self) -> float:
-        """Share of the target slots of an epoch that hold padding."""
-        slots = sum(shape.rows * shape.length for shape, _ in self.plan(0))
+        """Share of the target slots of a pass that hold padding."""
+        slots = sum(shape.rows * shape.length for shape, _ in self._pass(0))
         return 1 - self.text.num_target_tokens / slots
 
     def epoch(self, number: int) -> Iterator[Batch]:

@@ -14,7 +14,7 @@ from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
 
 Tensor = Any
 
-_IMPOSSIBLE = -1e9  # finite, so that sums and products of it stay numbers
+IMPOSSIBLE = -1e9  # finite, so that sums and products of it stay numbers
 
 
 class Beam(NamedTuple):
@@ -68,13 +68,13 @@ def beam_search(
     if not _is_one(beam_size):
         memory = _map(lambda leaf: ops.repeat(leaf, beam_size, axis=0), memory)
         state = _map(lambda leaf: ops.repeat(leaf, beam_size, axis=0), state)
-    first = ops.where(ops.arange(beam_size) > 0, _IMPOSSIBLE, 0.0)  # the hypotheses are alike at first
+    first = ops.where(ops.arange(beam_size) > 0, IMPOSSIBLE, 0.0)  # the hypotheses are alike at first
     beam = Beam(
         step=ops.zeros((), "int32"),
         live_ids=ops.full((batch_size, beam_size, max_length), PAD_ID, "int32"),
         live_log_probs=ops.broadcast_to(first, (batch_size, beam_size)),
         finished_ids=ops.full((batch_size, num_best, max_length), PAD_ID, "int32"),
-        finished_scores=ops.full((batch_size, num_best), _IMPOSSIBLE, "float32"),
+        finished_scores=ops.full((batch_size, num_best), IMPOSSIBLE, "float32"),
         num_finished=ops.zeros((batch_size,), "int32"),
         state=state,
     )
@@ -91,7 +91,7 @@ def beam_search(
         return _extend(model, Beam(*fields), memory, limits, config)
 
     beam = Beam(*ops.while_loop(unfinished, extend, tuple(beam)))
-    found = beam.finished_scores[:, :, None] > _IMPOSSIBLE / 2  # what else is there is a matter of ties
+    found = beam.finished_scores[:, :, None] > IMPOSSIBLE / 2  # what else is there is a matter of ties
     return ops.where(found, beam.finished_ids, PAD_ID), beam.finished_scores
 
 
@@ -140,13 +140,13 @@ def _extend(model: TranslationModel, beam: Beam, memory: Memory, limits: Tensor,
     ends = tokens == EOS_ID
     ids = written_at(_gather(beam.live_ids, parents), beam.step, tokens[:, :, None], axis=2)  # (B, 2K, L)
 
-    finishes = ends & (ops.arange(2 * beam_size) < beam_size) & (log_probs > _IMPOSSIBLE / 2)
+    finishes = ends & (ops.arange(2 * beam_size) < beam_size) & (log_probs > IMPOSSIBLE / 2)
     finishes = finishes & (beam.num_finished < beam_size)[:, None]
-    scores = ops.where(finishes, log_probs / length_penalty(beam.step + 1, config.length_penalty), _IMPOSSIBLE)
+    scores = ops.where(finishes, log_probs / length_penalty(beam.step + 1, config.length_penalty), IMPOSSIBLE)
     finished_scores, best = ops.top_k(ops.concatenate([beam.finished_scores, scores], axis=1), num_best)
     finished_ids = _gather(ops.concatenate([beam.finished_ids, ids], axis=1), best)
 
-    live_log_probs, best = ops.top_k(ops.where(ends, 2 * _IMPOSSIBLE, log_probs), beam_size)
+    live_log_probs, best = ops.top_k(ops.where(ends, 2 * IMPOSSIBLE, log_probs), beam_size)
     if not _is_one(beam_size):
         kept = _gather(parents, best) + ops.arange(batch_size, dtype="int32")[:, None] * beam_size
         kept = ops.reshape(kept, (-1,))  # (B * K,)
@@ -168,4 +168,4 @@ def _forbid(log_probs: Tensor, must_end: Tensor) -> Tensor:
     tokens = ops.arange(log_probs.shape[-1])
     never = (tokens == PAD_ID) | (tokens == BOS_ID) | (tokens == UNKNOWN_ID)
     forbidden = never | (must_end[:, None, None] & (tokens != EOS_ID))
-    return ops.where(forbidden, _IMPOSSIBLE, log_probs)
+    return ops.where(forbidden, IMPOSSIBLE, log_probs)

@@ -11,7 +11,7 @@ from nmt_keras.data.dataset import TokenizedText, pad
 from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.decoding.compilation import compile_inference
 from nmt_keras.decoding.scoring import token_log_probs
-from nmt_keras.decoding.search import beam_search
+from nmt_keras.decoding.search import IMPOSSIBLE, beam_search
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.text.tokenizer import Tokenizer
 
@@ -32,12 +32,13 @@ class Translator:
         model: any architecture.
         tokenizer: its vocabulary.
         config: beam size, length penalty, batch size.
+        num_best: translations found of each sentence, at most as many as the beam holds.
     """
 
-    def __init__(self, model: TranslationModel, tokenizer: Tokenizer, config: SearchConfig) -> None:
+    def __init__(self, model: TranslationModel, tokenizer: Tokenizer, config: SearchConfig, num_best: int = 1) -> None:
         self.tokenizer = tokenizer
         self.config = config
-        self._search = compile_inference(model, lambda source_ids: beam_search(model, source_ids, config), 1)
+        self._search = compile_inference(model, lambda source_ids: beam_search(model, source_ids, config, num_best), 1)
 
     def translate(self, sentences: Sequence[str], progress: Callable[[int], None] | None = None) -> list[Translation]:
         """The best translation of each sentence, in their order. An empty or blank one stays empty, with score 0.
@@ -46,17 +47,29 @@ class Translator:
             sentences: raw text.
             progress: called after each batch with the number of sentences in it.
         """
+        return [best for best, *_ in self.n_best(sentences, progress)]
+
+    def n_best(
+        self, sentences: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> list[list[Translation]]:
+        """The `num_best` best translations of each sentence, or as many as there are, the best first.
+
+        Args:
+            sentences: raw text.
+            progress: called after each batch with the number of sentences in it.
+        """
         source_ids = self.tokenizer.encode_all(sentences)
-        translations = [Translation("", 0.0)] * len(sentences)
+        translations = [[Translation("", 0.0)]] * len(sentences)
         said = [index for index, sentence in enumerate(sentences) if sentence.strip()]
         lengths = np.array([len(source_ids[index]) for index in said], "int64")
         for shape, places in batches_by_length(lengths, _BATCH_TOKENS, self.config.batch_size):
             members = [said[place] for place in places]
             batch = pad([source_ids[i] for i in members], (len(members), shape.length))
             ids, scores = self._search(batch)
-            texts = self.tokenizer.decode_all(ids[:, 0])
-            for member, text, score in zip(members, texts, scores[:, 0], strict=True):
-                translations[member] = Translation(text, float(score))
+            texts = iter(self.tokenizer.decode_all(ids.reshape(-1, ids.shape[-1])))  # (B * N, L)
+            for member, row in zip(members, scores.tolist(), strict=True):
+                first, *others = (Translation(next(texts), score) for score in row)
+                translations[member] = [first, *(other for other in others if other.score > IMPOSSIBLE / 2)]
             if progress:
                 progress(len(members))
         return translations

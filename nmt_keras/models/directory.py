@@ -97,6 +97,11 @@ def save_held_out(directory: Path, sentences: Sequence[str]) -> None:
     write_json(directory / _HELD_OUT, list(sentences))
 
 
+def weights_sha256(directory: Path) -> str:
+    """The hash of a model's weights, hexadecimal."""
+    return hashlib.sha256((directory / _WEIGHTS).read_bytes()).hexdigest()
+
+
 def read_held_out(directory: Path) -> list[str]:
     """The sentences that `save_held_out` wrote; none where there is no such file.
 

@@ -5,8 +5,10 @@ import hashlib
 import io
 import unicodedata
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
+import keras
 import numpy as np
 import sentencepiece
 import tensorflow as tf
@@ -16,6 +18,11 @@ from nmt_keras.errors import ConfigError
 from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
 
 _SPACE_SIGN = "\N{LOWER ONE EIGHTH BLOCK}"
+
+if keras.backend.backend() != "tensorflow":
+    # TensorFlow tokenizes and feeds with any backend, and would take nearly all memory of each GPU that it sees.
+    with suppress(RuntimeError):  # it is in use already, and has done so
+        tf.config.set_visible_devices([], "GPU")
 
 
 def normalize(text: str) -> str:

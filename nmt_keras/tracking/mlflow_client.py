@@ -43,11 +43,13 @@ def mlflow_errors(error_type: type[UserError], doing: str) -> Iterator[None]:
         doing: what was tried, as the message's start: "Registering model 'x'".
     """
     mlflow = load_mlflow()
+    from sqlalchemy.exc import SQLAlchemyError  # of the store's engine, whose errors MLflow does not always turn
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             yield
-        except mlflow.exceptions.MlflowException as error:
+        except (mlflow.exceptions.MlflowException, SQLAlchemyError) as error:
             raise error_type(f"{doing} failed in the MLflow store {mlflow.get_tracking_uri()}: {error}") from error
 
 

@@ -6,6 +6,7 @@ artifacts in ./mlruns. Inside `mlflow run` the run that it opened is resumed.
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,8 +17,10 @@ from typing import Any
 
 from nmt_keras.config import flat
 from nmt_keras.errors import UserError
+from nmt_keras.files import read_json, write_json
 from nmt_keras.tracking.git import git_tags
 from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors
+from nmt_keras.training.run_directory import MLFLOW_RUN
 
 FLUSH_METRICS = 500  # MLflow takes up to 1000 in one batch
 FLUSH_SECONDS = 5.0
@@ -76,6 +79,8 @@ class Run:
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Note figures; they are written in batches, at the latest at the end of the run.
 
+        A store that does not answer ends no training: the figures are kept, and written when it answers again.
+
         Args:
             metrics: figure by name.
             step: the training update after which they were measured.
@@ -84,8 +89,12 @@ class Run:
 
         now = int(time.time() * 1000)
         self._metrics += [Metric(name, float(value), now, step) for name, value in metrics.items()]
-        if len(self._metrics) >= FLUSH_METRICS or time.monotonic() - self._flushed >= FLUSH_SECONDS:
-            self.flush()
+        if time.monotonic() - self._flushed >= FLUSH_SECONDS:
+            try:
+                self.flush()
+            except UserError as error:
+                print(f"{error}\nThe figures are kept, and logged later.", file=sys.stderr)
+                self._flushed = time.monotonic()
 
     def flush(self) -> None:
         """Write the figures noted so far."""
@@ -100,7 +109,7 @@ class Run:
 
         Args:
             name: of the corpus.
-            split: "train", "valid" or "test".
+            split: "train", "valid", "test" or another test set's.
             sha256: hash of all pairs (hexadecimal); its first 32 digits identify the data set.
             pairs: number of sentence pairs.
             origin: a path, an address or a seed.
@@ -224,13 +233,14 @@ def start_run(
 ) -> Iterator[Run]:
     """Open a run and close it as FINISHED, as FAILED after an error, or as KILLED after Ctrl-C.
 
-    The run is tagged with the project's git commit and sampled for processor, memory, disk and network use.
+    A new run is tagged with the project's git commit. While it is open, the use of processors, memory, disk and
+    network is sampled.
 
     Args:
         name: of the run; inside `mlflow run` the resumed run keeps its own.
         experiment: created if there is none of that name; a child and a resumed run stay in theirs.
         parent: the open run that this one is a part of.
-        tags: of the run.
+        tags: of a new run.
         earlier: identity of a run to go on with, where the store still has it; inside `mlflow run`, whose run is
             resumed in any case, it is passed over.
 
@@ -254,7 +264,7 @@ def start_run(
         info = mlflow.start_run(
             **settings,
             nested=parent is not None,
-            tags={**git_tags(Path(__file__)), **(tags or {})},
+            tags=None if "run_id" in settings else {**git_tags(Path(__file__)), **(tags or {})},
             log_system_metrics=True,
         ).info
         run = Run(info.run_id, info.experiment_id)
@@ -272,6 +282,22 @@ def start_run(
     finally:
         with mlflow_errors(UserError, f"Closing run {name!r}"):
             mlflow.end_run(status)
+
+
+@contextmanager
+def kept_run(
+    directory: Path, name: str, experiment: str, parent: Run | None = None, tags: Mapping[str, str] | None = None
+) -> Iterator[Run]:
+    """The run of what is made in a directory: `start_run`, or the run that an earlier call opened for it."""
+    with start_run(name, experiment, parent, tags, earlier_run(directory)) as run:
+        write_json(directory / MLFLOW_RUN, {"run_id": run.run_id})
+        yield run
+
+
+def earlier_run(directory: Path) -> str | None:
+    """The identity of the run that `kept_run` opened for a directory, if it did."""
+    kept = directory / MLFLOW_RUN
+    return str(read_json(kept)["run_id"]) if kept.exists() else None
 
 
 def _experiment_id(name: str) -> str:

@@ -1,5 +1,6 @@
 """What happens between the batches and epochs of a training."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -13,14 +14,15 @@ from rich.progress import BarColumn, Progress, TextColumn
 from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.dataset import TrainingBatches
 from nmt_keras.energy import EnergyMeter
+from nmt_keras.errors import TrainingError
 
-Logs = dict[str, Any] | None
+Logs = dict[str, Any]
 LogMetrics = Callable[[Mapping[str, float], int], None]
 
-_DRAWS_PER_EPOCH = 2**18  # apart from the epoch before; times some thousand epochs, still an int32
+# More than an epoch draws, so that no two epochs share a draw; int32, which PyTorch has, holds it for 8,191 epochs.
+_DRAWS_PER_EPOCH = 2**18
 _BAR_SECONDS = 0.5  # between updates of the progress bar
 _LINE_SECONDS = 10.0  # between lines of progress where there is no terminal
-_KEPT = ("training_seconds", "training_tokens", "training_joules", "losses")  # by a checkpoint
 _VALIDATION_MARGIN = 1.3  # the next validation may take this much longer than the last
 
 
@@ -31,7 +33,7 @@ class EpochOrder(keras.callbacks.Callback):
         super().__init__()
         self.batches = batches
 
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.batches.next_epoch = epoch
         for variable in self.model.variables:
             if variable.name == "seed_generator_state":  # (2,): a seed, and the number of draws so far
@@ -39,133 +41,156 @@ class EpochOrder(keras.callbacks.Callback):
                 variable.assign([seed, epoch * _DRAWS_PER_EPOCH])
 
 
-class TrainingProgress(keras.callbacks.Callback):
-    """Shows epoch, step, loss, speed and time left on stderr, and logs loss, rate and speed at steps.
+class UpdateCost(keras.callbacks.Callback):
+    """Measures all updates but the first of each shape of batch, which compiles.
 
     Args:
         batches: the training data.
-        epochs: passes at most.
-        deadline: end of training in seconds since the Unix epoch, or None.
+        seconds: that such updates took before, where a training is resumed.
+        tokens: real target tokens of theirs.
+        joules: that the machine used for them; None where it does not tell.
+    """
+
+    def __init__(
+        self, batches: TrainingBatches, seconds: float = 0.0, tokens: int = 0, joules: float | None = 0.0
+    ) -> None:
+        super().__init__()
+        self.batches = batches
+        self.seconds, self.tokens, self.joules = seconds, tokens, joules
+        self._meter = EnergyMeter()
+        self._compiled: set[BatchShape] = set()
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Real target tokens per second."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+    @property
+    def joules_per_token(self) -> float | None:
+        """What the machine used for a target token, if it tells."""
+        return None if self.joules is None or not self.tokens else self.joules / self.tokens
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._shapes = [shape for shape, _ in self.batches.plan(epoch)]
+        self._tokens = self.batches.target_tokens(epoch)
+        self._ended = time.time()
+        self._meter.joules()
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        seconds, self._ended = time.time() - self._ended, time.time()
+        joules = self._meter.joules()
+        if self._shapes[batch] in self._compiled:
+            self.seconds += seconds
+            self.tokens += int(self._tokens[batch])
+            self.joules = None if self.joules is None or joules is None else self.joules + joules
+        self._compiled.add(self._shapes[batch])
+
+
+class LossLog(keras.callbacks.Callback):
+    """Logs the loss of the updates since the one logged before, the learning rate and the speed.
+
+    Args:
+        batches: the training data.
+        cost: of the updates.
         log_metrics: takes figures by name, and the update they belong to.
-        log_every: updates between logged figures.
+        losses: those logged before, where a training is resumed; grows.
+        every: updates between logged figures.
+
+    Raises:
+        TrainingError: the loss is no finite number any more; what such a training makes is not to be kept.
     """
 
     def __init__(
         self,
         batches: TrainingBatches,
-        epochs: int,
-        deadline: float | None,
+        cost: UpdateCost,
         log_metrics: LogMetrics,
-        log_every: int = 20,
+        losses: list[dict[str, float]],
+        every: int = 20,
     ) -> None:
         super().__init__()
         self.batches = batches
-        self.steps_per_epoch = batches.steps_per_epoch
-        self.target_lengths = batches.text.target_lengths
-        self.epochs = epochs
-        self.deadline = deadline
+        self.cost = cost
         self.log_metrics = log_metrics
-        self.log_every = log_every
-        self.training_seconds = 0.0
-        self.training_tokens = 0.0
-        self.training_joules: float | None = 0.0  # None where the machine does not tell
-        self.losses: list[dict[str, float]] = []  # of the updates since the one logged before, to draw learning curves
-        self._compiled: set[BatchShape] = set()
-        self._seconds: list[float] = []  # of the latest steps
-        self._energy = EnergyMeter()
-        self._shown = 0.0
-        self.bar: Progress | None = None
+        self.losses = losses
+        self.every = every
 
-    @property
-    def tokens_per_second(self) -> float:
-        """Real target tokens per second, over all steps but the first of each shape, which compile."""
-        return self.training_tokens / self.training_seconds if self.training_seconds else 0.0
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._first_step = epoch * self.batches.steps_per_epoch + 1
+        self._tokens = np.cumsum(self.batches.target_tokens(epoch))
+        self._logged_tokens, self._logged_loss = 0, 0.0  # of this epoch; the loss is the sum over the tokens
 
-    @property
-    def joules_per_token(self) -> float | None:
-        """What the machine used over the same steps, if it tells."""
-        if self.training_joules is None or not self.training_tokens:
-            return None
-        return self.training_joules / self.training_tokens
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps of it."""
-        return {name: getattr(self, name) for name in _KEPT}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from a checkpoint."""
-        self.__dict__.update(state)
-
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self.epoch = epoch
-        self.plan = self.batches.plan(epoch)
-        self._step_ended = time.time()
-        self._tokens = self._logged_tokens = 0  # of this epoch
-        self._logged_loss = 0.0  # its sum over them
-        self._energy.joules()
-        console = Console(stderr=True)
-        text = "epoch {task.fields[epoch]}/{task.fields[epochs]}  step {task.completed}/{task.total}"
-        self.bar = bar = Progress(
-            TextColumn(text),
-            BarColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._show_seconds = _BAR_SECONDS if console.is_terminal else _LINE_SECONDS
-        self.task = bar.add_task("train", total=self.steps_per_epoch, epoch=epoch + 1, epochs=self.epochs, figures="")
-        bar.start()
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        now = time.time()
-        seconds, self._step_ended = now - self._step_ended, now
-        joules = self._energy.joules()
-        shape, pairs = self.plan[batch]
-        tokens = int(self.target_lengths[pairs].sum())
-        self._tokens += tokens
-        if shape in self._compiled:
-            self.training_seconds += seconds
-            self.training_tokens += tokens
-            if self.training_joules is not None:
-                self.training_joules = None if joules is None else self.training_joules + joules
-            self._seconds = [*self._seconds[-99:], seconds]
-        self._compiled.add(shape)
-        step = self.epoch * self.steps_per_epoch + batch + 1
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        step = self._first_step + batch
         mean = float((logs or {})["token_loss"])  # since the epoch began
-        if now - self._shown > self._show_seconds:
-            self._shown = now
-            self._show(batch + 1, step, mean, now)
-        if step % self.log_every == 0:
-            loss = (mean * self._tokens - self._logged_loss) / (self._tokens - self._logged_tokens)
-            self._logged_loss, self._logged_tokens = mean * self._tokens, self._tokens
-            self.losses.append({"step": step, "training_seconds": self.training_seconds, "train_loss": loss})
-            rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-            self.log_metrics(
-                {"train_loss": loss, "learning_rate": rate, "tokens_per_second": self.tokens_per_second}, step
+        if not math.isfinite(mean):
+            raise TrainingError(
+                f"The training loss must be a finite number. Received: {mean} at step {step}. Give a lower "
+                "--training.learning_rate or more --training.warmup_steps, and another --output."
             )
+        if step % self.every:
+            return
+        tokens, total = int(self._tokens[batch]), mean * float(self._tokens[batch])
+        loss = (total - self._logged_loss) / (tokens - self._logged_tokens)
+        self._logged_tokens, self._logged_loss = tokens, total
+        self.losses.append({"step": step, "training_seconds": self.cost.seconds, "train_loss": loss})
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        speed = self.cost.tokens_per_second
+        self.log_metrics({"train_loss": loss, "learning_rate": rate, "tokens_per_second": speed}, step)
 
-    def _show(self, done: int, step: int, loss: float, now: float) -> None:
-        figures = f"loss {loss:.3f}"
-        if self._seconds:
-            left = (self.epochs * self.steps_per_epoch - step) * sum(self._seconds) / len(self._seconds)
-            if self.deadline is not None:
-                left = min(left, self.deadline - now)
-            figures += f"  {self.tokens_per_second:,.0f} tokens/s  {left // 60:.0f}:{left % 60:02.0f} left"
-        if self.bar is not None and not self.bar.disable:
-            self.bar.update(self.task, completed=done, figures=figures)
+
+class ProgressDisplay(keras.callbacks.Callback):
+    """Shows epoch, step, loss, speed and time left on stderr: a bar on a terminal, elsewhere a line now and then.
+
+    Args:
+        batches: the training data.
+        epochs: at most.
+        deadline: end of training in seconds since the Unix epoch, or None.
+        cost: of the updates.
+    """
+
+    def __init__(self, batches: TrainingBatches, epochs: int, deadline: float | None, cost: UpdateCost) -> None:
+        super().__init__()
+        self.batches = batches
+        self.epochs = epochs
+        self.deadline = math.inf if deadline is None else deadline
+        self.cost = cost
+        self._shown = 0.0
+        self._bar: Progress | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._epoch = epoch
+        console = Console(stderr=True)
+        if console.is_terminal:
+            self._bar = Progress(BarColumn(), TextColumn("{task.description}"), console=console, transient=True)
+            self._task = self._bar.add_task("", total=self.batches.steps_per_epoch)
+            self._bar.start()
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        now = time.time()
+        if now - self._shown < (_BAR_SECONDS if self._bar else _LINE_SECONDS):
+            return
+        self._shown = now
+        steps = self.batches.steps_per_epoch
+        text = f"epoch {self._epoch + 1}/{self.epochs}  step {batch + 1}/{steps}  loss {(logs or {})['token_loss']:.3f}"
+        if speed := self.cost.tokens_per_second:
+            tokens_per_step = self.batches.text.num_target_tokens / self.batches.steps_per_pass
+            left = (steps * (self.epochs - self._epoch) - batch - 1) * tokens_per_step / speed
+            minutes, seconds = divmod(max(0, round(min(left, self.deadline - now))), 60)
+            text += f"  {speed:,.0f} tokens/s  {minutes}:{seconds:02} left"
+        if self._bar:
+            self._bar.update(self._task, completed=batch + 1, description=text)
         else:
-            place = f"epoch {self.epoch + 1}/{self.epochs}  step {done}/{self.steps_per_epoch}"
-            print(f"{place}  {figures}", file=sys.stderr, flush=True)
+            print(text, file=sys.stderr, flush=True)
 
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.close()
 
     def close(self) -> None:
         """Gives the terminal back, also after an interruption in the middle of an epoch."""
-        if self.bar is not None:
-            self.bar.stop()
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
 
 
 class Validation(keras.callbacks.Callback):
@@ -206,7 +231,7 @@ class Validation(keras.callbacks.Callback):
         # Rounded, so that the loss decides while BLEU still is near 0 everywhere.
         return round(figures["valid_bleu"], 1), -figures["valid_loss"]
 
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         last = self.model.stop_training or epoch + 1 == self.params["epochs"]
         if (epoch + 1) % self.every and not last:
             return
@@ -238,28 +263,35 @@ class Validation(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-class Deadline(keras.callbacks.Callback):
+class TimeLimit(keras.callbacks.Callback):
     """Stops training early enough that the validation that follows still ends in time, if there was one before.
 
     Args:
         deadline: in seconds since the Unix epoch, as `time.time` counts.
-        validation: tells how long a validation takes.
+        validation: tells how long a validation takes; it must come first among the callbacks.
     """
 
     def __init__(self, deadline: float, validation: Validation) -> None:
         super().__init__()
         self.deadline = deadline
         self.validation = validation
-        self._step_began = 0.0
+        self._step_began = self._step_seconds = 0.0
 
-    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         self._step_began = time.time()
 
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        now = time.time()
-        another = now + (now - self._step_began)
-        if another + _VALIDATION_MARGIN * self.validation.seconds > self.deadline:
-            print("--max-minutes is nearly over: training stops.", file=sys.stderr)
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self._step_seconds = time.time() - self._step_began
+        self._stop_if_late()
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self.validation.history and self.validation.history[-1]["epoch"] == epoch + 1:
+            self._stop_if_late()  # what another update makes would have to be validated, too
+
+    def _stop_if_late(self) -> None:
+        another = time.time() + self._step_seconds + _VALIDATION_MARGIN * self.validation.seconds
+        if another > self.deadline and not self.model.stop_training:
+            print("The time is nearly over: training stops.", file=sys.stderr)
             self.model.stop_training = True
 
 
@@ -276,22 +308,9 @@ class TokenBudget(keras.callbacks.Callback):
         self.batches = batches
         self.tokens = tokens
 
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        lengths = self.batches.text.target_lengths
-        in_batches = [lengths[rows].sum() for _, rows in self.batches.plan(epoch)]
-        self._seen = epoch * lengths.sum() + np.cumsum(in_batches)
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._seen = self.batches.target_tokens_before(epoch) + np.cumsum(self.batches.target_tokens(epoch))
 
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self._seen[batch] >= self.tokens:
             self.model.stop_training = True
-
-
-class Checkpoint(keras.callbacks.Callback):
-    """Calls `save` after each epoch with the number of epochs done."""
-
-    def __init__(self, save: Callable[[int], None]) -> None:
-        super().__init__()
-        self.save = save
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        self.save(epoch + 1)

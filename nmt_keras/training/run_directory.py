@@ -4,6 +4,7 @@ settings.json                 what the training was begun with; binding from the
 checkpoint.json               epochs done, history, and the name of the file with the weights that go with them
 checkpoint-00007.weights.h5   weights and optimizer state
 training.json                 the summary; only a finished training has it, and no checkpoint
+mlflow_run.json               the MLflow run that it is logged to, if any; it may be there before all else
 """
 
 import fcntl
@@ -21,7 +22,9 @@ from nmt_keras.errors import ConfigError
 from nmt_keras.files import read_json, write_json
 from nmt_keras.training.settings import TrainingCost, TrainingSummary
 
-_SETTINGS, _CHECKPOINT, _SUMMARY = "settings.json", "checkpoint.json", "training.json"
+MLFLOW_RUN = "mlflow_run.json"
+CHECKPOINT = "checkpoint.json"
+_SETTINGS, _SUMMARY = "settings.json", "training.json"
 
 
 class RunDirectory:
@@ -39,7 +42,7 @@ class RunDirectory:
         self.path = path
         self.settings = settings
         if not _holds_settings(path):
-            if path.exists() and any(path.iterdir()):
+            if path.exists() and any(file.name != MLFLOW_RUN for file in path.iterdir()):
                 raise ConfigError(
                     f"--output must be a new directory, or one that an earlier training began. Received: {path}, "
                     f"which holds other files."
@@ -63,7 +66,7 @@ class RunDirectory:
     @property
     def begun(self) -> bool:
         """Whether there is a training to go on with, or a finished one."""
-        return any((self.path / name).exists() for name in (_CHECKPOINT, _SUMMARY))
+        return any((self.path / name).exists() for name in (CHECKPOINT, _SUMMARY))
 
     def begin(self) -> None:
         """Writes down what is trained, once that is known to be possible."""
@@ -100,7 +103,7 @@ class RunDirectory:
 
     def restore(self, model: keras.Model) -> dict[str, Any] | None:
         """Loads the last checkpoint into a compiled model and returns what was saved with it, or None."""
-        path = self.path / _CHECKPOINT
+        path = self.path / CHECKPOINT
         if not path.exists():
             return None
         state: dict[str, Any] = read_json(path)
@@ -111,7 +114,7 @@ class RunDirectory:
         """Saves a checkpoint. The weights are written first, then the file that names them: the two always fit."""
         name = f"checkpoint-{state['epochs']:05d}.weights.h5"
         model.save_weights(self.path / name)
-        write_json(self.path / _CHECKPOINT, {"weights": name, **state})
+        write_json(self.path / CHECKPOINT, {"weights": name, **state})
         for old in self.path.glob("checkpoint-*.weights.h5"):
             if old.name != name:
                 old.unlink()

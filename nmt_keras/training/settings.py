@@ -43,7 +43,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         faults = []
         if not 0 <= self.seed < 2**32:
-            faults.append(f"--seed must be at least 0 and below 2^32. Received: {self.seed}.")
+            faults.append(f"A seed must be at least 0 and below 2^32. Received: {self.seed}.")
         if self.max_minutes is not None and not self.max_minutes > 0:
             faults.append(f"--max-minutes must be above 0. Received: {self.max_minutes}.")
         if faults:
@@ -81,8 +81,9 @@ class TrainingCost(NamedTuple):
 
     Args:
         tokens_per_second: real target tokens trained on per second, compilation and validation excluded.
-        joules_per_token: that the processors used for one of them, where they tell and the training had them all.
-        processors: that the training shared with no other one of its experiment.
+        joules_per_token: energy that the processors used for one of them; None unless they have counters and the
+            training had all processors.
+        processors: that the training had to itself.
     """
 
     tokens_per_second: float
@@ -97,7 +98,7 @@ class TrainingSummary:
     Args:
         architecture: name.
         max_minutes: limit of its time, or None.
-        epochs: passes done.
+        epochs: begun.
         steps: updates done.
         parameters: trainable weights.
         parameters_outside_embeddings: of these, the ones outside embeddings and output projection.

@@ -37,12 +37,13 @@ from nmt_keras.models.factory import build_model
 from nmt_keras.processes import peak_memory, processors
 from nmt_keras.text.tokenizer import Tokenizer, train_vocabulary
 from nmt_keras.training.callbacks import (
-    Checkpoint,
-    Deadline,
     EpochOrder,
     LogMetrics,
+    LossLog,
+    ProgressDisplay,
+    TimeLimit,
     TokenBudget,
-    TrainingProgress,
+    UpdateCost,
     Validation,
 )
 from nmt_keras.training.distribution import distribute
@@ -79,6 +80,7 @@ def train(
     Raises:
         ConfigError: the directory was begun with other settings, or a setting cannot be used.
         CorpusError: no pair is left to train on.
+        TrainingError: training diverged.
     """
     run = RunDirectory(directory, _fixed_settings(corpus, settings))
     with run.locked():
@@ -122,28 +124,34 @@ def _train(
     )
     # Only XLA compiles for each shape; without it, more shapes cost nothing and save padding.
     num_shapes = config.batch_shapes if xla.used else 4 * config.batch_shapes
-    batches = TrainingBatches(text, config.batch_tokens, num_shapes, settings.seed, num_devices)
+    batches = TrainingBatches(text, config.batch_tokens, num_shapes, settings.seed, num_devices, config.steps_per_epoch)
     _say_what_is_trained(corpus, tokenizer, batches, dropped, counts["valid"])
 
-    state = run.restore(model)
-    began = began or psutil.Process().create_time()
-    if state is not None:
-        began -= state["seconds"]
-    deadline = None if settings.max_minutes is None else began + 60 * settings.max_minutes
-    epochs = _epochs(config, text.num_target_tokens)
-    progress = TrainingProgress(batches, epochs, deadline, log_metrics)
-    if state is None:
-        state = {"epochs": 0, "history": [], "validation_seconds": 0.0}
+    new: dict[str, Any] = {
+        "epochs": 0,
+        "seconds": 0.0,
+        "history": [],
+        "validation_seconds": 0.0,
+        "cost": [],
+        "losses": [],
+    }
+    state = run.restore(model) or new
+    if state is new:
         run.begin()
         save_description(directory, tokenizer, _description(corpus, settings, tokenizer, initial))
         save_held_out(directory, corpus.split("valid").sources[:HELD_OUT_SENTENCES])
     else:
-        progress.restore(state["progress"])
         print(f"Going on after epoch {state['epochs']} of {directory}.", file=sys.stderr)
+    began = (began or psutil.Process().create_time()) - state["seconds"]
+    deadline = None if settings.max_minutes is None else began + 60 * settings.max_minutes
+    epochs = _epochs(config, batches)
 
+    cost = UpdateCost(batches, *state["cost"])
+    losses = LossLog(batches, cost, log_metrics, state["losses"])
+    display = ProgressDisplay(batches, epochs, deadline, cost)
     measure = _measure(model, averaged, tokenizer, corpus.split("valid"), settings.search)
     validation = Validation(
-        lambda: {"training_seconds": progress.training_seconds} | measure(),
+        lambda: {"training_seconds": cost.seconds} | measure(),
         lambda: save_weights(directory, averaged),
         config.validate_every,
         config.patience,
@@ -158,16 +166,18 @@ def _train(
             "seconds": time.time() - began,
             "history": validation.history,
             "validation_seconds": validation.seconds,
-            "progress": progress.state,
+            "cost": [cost.seconds, cost.tokens, cost.joules],
+            "losses": losses.losses,
         }
         run.save(model, state)
 
-    callbacks = [EpochOrder(batches), progress, validation, Checkpoint(save_checkpoint)]
+    checkpoint = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: save_checkpoint(epoch + 1))
+    callbacks = [EpochOrder(batches), cost, losses, display, validation, checkpoint]
     if deadline is not None:
-        callbacks.append(Deadline(deadline, validation))
+        callbacks.append(TimeLimit(deadline, validation))
     if config.max_tokens is not None:
         callbacks.append(TokenBudget(batches, config.max_tokens))
-    with sharing(), closing(progress):  # JAX shares a batch by the distribution that is set while `fit` runs
+    with sharing(), closing(display):  # JAX shares a batch by the distribution that is set while `fit` runs
         model.fit(
             batches.dataset(),
             initial_epoch=state["epochs"],
@@ -176,7 +186,7 @@ def _train(
             verbose=0,
             callbacks=callbacks,
         )
-    return _summary(settings, model, progress, validation.history, dropped)
+    return _summary(settings, model, cost, validation.history, losses.losses, dropped)
 
 
 def finished_training(corpus: Corpus, settings: TrainingSettings, directory: Path) -> TrainingSummary | None:
@@ -225,10 +235,15 @@ def _measure(
     return measure
 
 
-def _epochs(config: TrainingConfig, tokens_per_epoch: int) -> int:
+def _epochs(config: TrainingConfig, batches: TrainingBatches) -> int:
+    """Epochs at most, by whichever limit is reached first."""
     if config.max_tokens is None:
         return config.epochs
-    return min(config.epochs, math.ceil(config.max_tokens / tokens_per_epoch))
+    steps = config.max_tokens / batches.text.num_target_tokens * batches.steps_per_pass
+    epochs = math.ceil(steps / batches.steps_per_epoch)
+    while batches.target_tokens_before(epochs) < config.max_tokens:  # batches differ in their tokens
+        epochs += 1
+    return min(config.epochs, epochs)
 
 
 def _fixed_settings(corpus: Corpus, settings: TrainingSettings) -> dict[str, Any]:
@@ -248,10 +263,16 @@ def _fixed_settings(corpus: Corpus, settings: TrainingSettings) -> dict[str, Any
 def _vocabulary(corpus: Corpus, settings: TrainingSettings) -> tuple[Tokenizer, LoadedModel | None]:
     if settings.init_from is not None:
         initial = load_model(settings.init_from)
-        if initial.description.sizes != settings.sizes:
+        own, other = ({"architecture": of.architecture} | asdict(of.sizes) for of in (settings, initial.description))
+        differences = [
+            f"{name}: {own.get(name)!r}, and {other.get(name)!r} in that model"
+            for name in {**own, **other}
+            if own.get(name) != other.get(name) and not name.endswith("dropout_rate")  # which changes no weight
+        ]
+        if differences:
             raise ConfigError(
-                f"--init-from needs a model of the same architecture and sizes. "
-                f"Received: {initial.description.sizes} for a training of {settings.sizes}."
+                f"--init-from needs a model of the same architecture and sizes. Received: {settings.init_reference}, "
+                "with other ones:\n  " + "\n  ".join(differences)
             )
         return initial.tokenizer, initial
     text = corpus.split("train")
@@ -286,7 +307,7 @@ def _compile(model: TranslationModel, config: TrainingConfig, jit_compile: bool)
         epsilon=1e-9,
         global_clipnorm=config.clip_norm,
         use_ema=True,
-        ema_momentum=config.average_decay,
+        ema_momentum=config.ema_decay,
     )
     optimizer.build(model.trainable_variables)
     model.compile(
@@ -312,7 +333,7 @@ def _say_what_is_trained(
         f"{corpus.name}: {len(batches.text):,} pairs, {batches.text.num_target_tokens:,} target tokens, "
         f"vocabulary {tokenizer.vocabulary_size:,}; left out: {told(dropped)}\n"
         f"validation: {len(corpus.split('valid')):,} pairs; left out: {told(dropped_valid)}\n"
-        f"batches (rows x length): {shapes}; {batches.steps_per_epoch} an epoch, "
+        f"batches (rows x length): {shapes}; {batches.steps_per_pass} a pass, "
         f"{batches.padding_share:.0%} padding",
         file=sys.stderr,
     )
@@ -321,8 +342,9 @@ def _say_what_is_trained(
 def _summary(
     settings: TrainingSettings,
     model: TranslationModel,
-    progress: TrainingProgress,
+    cost: UpdateCost,
     history: list[dict[str, float]],
+    losses: list[dict[str, float]],
     dropped: Mapping[str, int],
 ) -> TrainingSummary:
     best = max(history, key=Validation.quality)
@@ -334,8 +356,8 @@ def _summary(
         parameters=model.count_params(),
         parameters_outside_embeddings=model.count_params_outside_embeddings(),
         cost=TrainingCost(
-            progress.tokens_per_second,
-            progress.joules_per_token if len(processors()) == os.cpu_count() else None,
+            cost.tokens_per_second,
+            cost.joules_per_token if len(processors()) == os.cpu_count() else None,
             len(processors()),
         ),
         peak_memory=peak_memory(),
@@ -343,5 +365,5 @@ def _summary(
         valid_loss=best["valid_loss"],
         dropped=dropped,
         history=history,
-        losses=progress.losses,
+        losses=losses,
     )

@@ -16,7 +16,7 @@ class XlaChoice(NamedTuple):
 
 
 def choose_xla(model: TranslationModel, config: TrainingConfig, num_devices: int) -> XlaChoice:
-    """XLA where the backend can do with or without it, unless it keeps the model from better kernels.
+    """JAX always uses XLA, PyTorch never; TensorFlow on one device, unless it keeps the model from better kernels.
 
     Args:
         model: any architecture.

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras import ops
 
 from nmt_keras.analysis.agreement import BUCKETS, agreement_accuracy
 from nmt_keras.cli import main
@@ -16,6 +15,7 @@ from nmt_keras.config import RecurrentConfig, SearchConfig
 from nmt_keras.data.parallel_text import AgreementPair, ParallelText
 from nmt_keras.data.phrasebook import agreement_pairs
 from nmt_keras.data.phrasebook.agreement import LONGEST_DISTANCE
+from nmt_keras.decoding.compilation import compile_inference
 from nmt_keras.decoding.translator import Scorer
 from nmt_keras.models.directory import ModelDescription, save_description, save_weights
 from nmt_keras.special_tokens import BOS_ID
@@ -83,9 +83,8 @@ def test_intervals_are_those_published(correct: int, pairs: int, low: float, hig
     assert (total.low, total.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
 
-def log_prob(model: Any, source: np.ndarray, target: np.ndarray) -> float:
-    inputs = {"source_ids": source[None], "target_in_ids": np.array([[BOS_ID, *target[:-1]]])}
-    logits = ops.convert_to_numpy(model(inputs, training=False))[0].astype("float64")
+def log_prob(logits_of: Any, source: np.ndarray, target: np.ndarray) -> float:
+    logits = logits_of(source[None], np.array([[BOS_ID, *target[:-1]]], "int32"))[0].astype("float64")
     return sum(
         row[token] - row.max() - math.log(np.exp(row - row.max()).sum())
         for row, token in zip(logits, target, strict=True)
@@ -98,10 +97,13 @@ SIZES = RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=8, dropout_rate=0.
 def test_right_and_wrong_by_the_model_s_own_logits(build: Any, tokenizer: Any) -> None:
     pairs = agreement_pairs()[:150:6]
     model = build(SIZES, tokenizer.vocabulary_size, seed=5, gain=3.0)
+    logits_of = compile_inference(
+        model, lambda source_ids, target_in_ids: model({"source_ids": source_ids, "target_in_ids": target_in_ids}), 2
+    )
     expected, lengths_differ = {}, 0
     for pair in pairs:
         source, right, wrong = tokenizer.encode_all([pair.source, pair.target, pair.wrong_target])
-        difference = log_prob(model, source, right) - log_prob(model, source, wrong)
+        difference = log_prob(logits_of, source, right) - log_prob(logits_of, source, wrong)
         assert abs(difference) > 1e-3
         expected[pair] = difference > 0
         lengths_differ += len(right) != len(wrong)

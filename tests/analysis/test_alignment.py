@@ -333,7 +333,7 @@ def test_i_goes_with_je_and_eating_with_mange(tmp_path: Path) -> None:
             batch_tokens=1536,
             learning_rate=0.01,
             warmup_steps=50,
-            average_decay=0.95,
+            ema_decay=0.95,
             jit_compile=False,
         ),
     )

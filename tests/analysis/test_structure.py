@@ -74,6 +74,14 @@ def test_products_of_any_shape_are_counted() -> None:
     assert multiply_adds(lambda: (ops.matmul(a, ops.transpose(a)) + 1, ops.tanh(c))) == 5 * 3 * 5
 
 
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        "rnn-2-layers", "lstm-bidirectional", "lstm-attention-feeding", "gru-attention-additive", "transformer",
+        "transformer-untied",
+    ],
+    indirect=True,
+)  # fmt: skip
 def test_layers_of_any_architecture(sizes: ArchitectureConfig) -> None:
     model = build_model(sizes, V)
     found = structure(model, S, T)

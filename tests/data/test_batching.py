@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from nmt_keras.data.batching import BatchShape, ladder, plan_epoch
+from nmt_keras.data.batching import BatchShape, ladder, plan_pass
 
 LENGTHS = np.random.default_rng(0).integers(2, 40, 500)
 
@@ -57,8 +57,8 @@ def test_each_pair_is_in_one_batch_that_holds_it() -> None:
     shapes = ladder(LENGTHS, 200, 4)
     assert len(shapes) == 4
     uppers = [0, *(shape.length for shape in shapes)]
-    for epoch in range(3):
-        batches = plan_epoch(LENGTHS, shapes, seed=1, epoch=epoch)
+    for number in range(3):
+        batches = plan_pass(LENGTHS, shapes, seed=1, number=number)
         assert sorted(np.concatenate([indices for _, indices in batches])) == list(range(len(LENGTHS)))
         for shape, indices in batches:
             assert 0 < len(indices) <= shape.rows
@@ -72,12 +72,12 @@ def as_lists(batches: list[tuple[BatchShape, np.ndarray]]) -> list[tuple[BatchSh
     return [(shape, indices.tolist()) for shape, indices in batches]
 
 
-def test_the_order_depends_on_seed_and_epoch_alone() -> None:
+def test_the_order_depends_on_seed_and_pass_alone() -> None:
     shapes = ladder(LENGTHS, 200, 4)
-    first = as_lists(plan_epoch(LENGTHS, shapes, seed=1, epoch=0))
+    first = as_lists(plan_pass(LENGTHS, shapes, seed=1, number=0))
     np.random.default_rng(0).random(10)
-    assert as_lists(plan_epoch(LENGTHS, shapes, seed=1, epoch=0)) == first
-    others = [plan_epoch(LENGTHS, shapes, seed, epoch) for seed, epoch in ((1, 1), (2, 0), (0, 1))]
+    assert as_lists(plan_pass(LENGTHS, shapes, seed=1, number=0)) == first
+    others = [plan_pass(LENGTHS, shapes, seed, number) for seed, number in ((1, 1), (2, 0), (0, 1))]
     plans = [first, *map(as_lists, others)]
     for one, other in itertools.combinations(plans, 2):
         assert len(one) == len(other)

@@ -122,6 +122,20 @@ def test_an_epoch_of_the_dataset(text: TokenizedText) -> None:
     assert orders[0] == orders[2] != orders[1]
 
 
+def test_epochs_of_so_many_steps_are_parts_of_the_passes(text: TokenizedText) -> None:
+    passes = TrainingBatches(text, batch_tokens=100, num_shapes=3, seed=2)
+    assert passes.steps_per_pass > 5
+    parts = TrainingBatches(text, 100, 3, seed=2, steps_per_epoch=passes.steps_per_pass * 2 // 3)
+    batches = [indices.tolist() for number in range(2) for _, indices in passes.plan(number)]
+    in_parts = [indices.tolist() for epoch in range(3) for _, indices in parts.plan(epoch)]
+    assert in_parts == batches[: len(in_parts)]
+    assert int(parts.dataset().cardinality()) == parts.steps_per_epoch == len(in_parts) / 3
+    tokens = [sum(len(text.target_ids[index]) for index in indices) for indices in batches]
+    assert np.concatenate([parts.target_tokens(epoch) for epoch in range(3)]).tolist() == tokens[: len(in_parts)]
+    for epoch in range(4):
+        assert parts.target_tokens_before(epoch) == sum(tokens[: epoch * parts.steps_per_epoch])
+
+
 def test_padding_is_measured(text: TokenizedText) -> None:
     batches = TrainingBatches(text, batch_tokens=100, num_shapes=2, seed=2)
     slots = padding = 0

@@ -123,7 +123,7 @@ def assert_well_formed(ids: np.ndarray, scores: np.ndarray, source_ids: np.ndarr
         assert len(set(found)) == len(found) > 0
 
 
-@pytest.mark.parametrize(("seed", "exponent"), [(1, 0.0), (2, 0.6), (3, 1.0), (4, 2.0)])
+@pytest.mark.parametrize(("seed", "exponent"), [(2, 0.6), (3, 2.0)])
 def test_a_large_beam_finds_the_best_of_all_translations(
     sizes: ArchitectureConfig, build: Any, exponent: float, seed: int
 ) -> None:
@@ -239,17 +239,16 @@ def test_the_rest_of_the_batch_and_padding_do_not_matter(sizes: ArchitectureConf
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="jit_compile is TensorFlow's")
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_compiled_it_finds_the_same(sizes: ArchitectureConfig, build: Any, beam_size: int) -> None:
+def test_compiled_by_xla_it_finds_the_same(sizes: ArchitectureConfig, build: Any, beam_size: int) -> None:
     import tensorflow as tf
 
     model = build(sizes, 10, seed=6, gain=3.0)
     config = SearchConfig(beam_size=beam_size, max_length_ratio=1.0, extra_length=2)
     ids, scores = search(model, SOURCE, config)
-    for jit_compile in (False, True):  # a server may have either
-        compiled = tf.function(lambda ids: beam_search(model, ids, config, beam_size), jit_compile=jit_compile)
-        compiled_ids, compiled_scores = compiled(tf.constant(SOURCE))
-        np.testing.assert_array_equal(compiled_ids, ids)
-        np.testing.assert_allclose(compiled_scores, scores, atol=1e-4)
+    compiled = tf.function(lambda ids: beam_search(model, ids, config, beam_size), jit_compile=True)
+    compiled_ids, compiled_scores = compiled(tf.constant(SOURCE))
+    np.testing.assert_array_equal(compiled_ids, ids)
+    np.testing.assert_allclose(compiled_scores, scores, atol=1e-4)
 
 
 class Table(TranslationModel):

@@ -52,7 +52,7 @@ def loaded(phrasebook: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Load
         TransformerConfig(1, 1, 32, 2, 64, dropout_rate=0, inner_dropout_rate=0),
         VocabularyConfig(600),
         TrainingConfig(
-            max_tokens=200_000, batch_tokens=1536, learning_rate=0.01, warmup_steps=50, average_decay=0.95,
+            max_tokens=200_000, batch_tokens=1536, learning_rate=0.01, warmup_steps=50, ema_decay=0.95,
             jit_compile=False,
         ),
         SearchConfig(beam_size=2, max_length_ratio=1.2, extra_length=5),

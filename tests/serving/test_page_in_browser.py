@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from browsing import SIZES, Opened
+from browsing import Opened
 
 from nmt_keras.decoding.translator import Translator
 from nmt_keras.models.directory import LoadedModel
@@ -90,8 +90,7 @@ class OpenedPage(Opened):
         super().fine()
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("size", "scheme"), [("laptop", "light"), ("phone", "dark")])
 def test_two_models_side_by_side(
     browser: Any, address: str, quiet: ServedModel, loaded: LoadedModel, size: str, scheme: str
 ) -> None:

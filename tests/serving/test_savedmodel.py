@@ -35,62 +35,50 @@ from nmt_keras.serving.savedmodel import (
     newest_version,
 )
 
+# The standalone program, run by its path, imports nothing of the package around it; nor does what follows.
 PROGRAM = """
-import json, sys
+import io, json, runpy, sys
 import tensorflow as tf
 import tensorflow_text
 
-signature = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
-outputs = signature(source=tf.constant(json.loads(sys.stdin.read())))
+standalone, saved_model, *sentences = sys.argv[1:]
+printed, sys.argv = sys.stdout, [standalone, saved_model]
+sys.stdin = io.TextIOWrapper(io.BytesIO("".join(sentence + "\\n" for sentence in sentences).encode()))
+sys.stdout = io.TextIOWrapper(io.BytesIO())
+runpy.run_path(standalone, run_name="__main__")
+lines, sys.stdout = sys.stdout.buffer.getvalue().decode(), printed
+
+signature = tf.saved_model.load(saved_model).signatures["serving_default"]
+outputs = signature(source=tf.constant(sentences))
 assert "nmt_keras" not in sys.modules
 print(json.dumps({
     "inputs": [spec.name for spec in signature.structured_input_signature[1].values()],
     "translation": [text.decode() for text in outputs["translation"].numpy()],
     "score": outputs["score"].numpy().tolist(),
     "outputs": sorted(signature.structured_outputs),
+    "standalone": lines.removesuffix("\\n").split("\\n"),
 }))
 """
 
 
-def test_it_translates_as_the_translator_does(
+def test_elsewhere_it_translates_as_the_translator_does(
     loaded: LoadedModel, export_path: Path, sentences: list[str], search: SearchConfig
 ) -> None:
     expected = Translator(loaded.model, loaded.tokenizer, search).translate(sentences)
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(export_path)],
-        input=json.dumps(sentences),
+        [sys.executable, "-c", PROGRAM, standalone.__file__, str(export_path), *sentences],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     answer = json.loads(done.stdout)
-    assert answer["translation"] == [translation.text for translation in expected]
+    assert answer["translation"] == answer["standalone"] == [translation.text for translation in expected]
     assert answer["score"] == pytest.approx([translation.score for translation in expected], abs=1e-4)
     assert answer["inputs"] == ["source"]
     assert answer["outputs"] == ["score", "status", "translation"]
     assert len(set(answer["translation"])) > len(sentences) // 2
     assert answer["translation"][0] == ""
-
-
-def test_the_standalone_program(
-    loaded: LoadedModel, export_path: Path, sentences: list[str], search: SearchConfig
-) -> None:
-    """Run by its path, it imports nothing of the package around it."""
-    check = (
-        "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__'); "
-        "assert 'nmt_keras' not in sys.modules"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", check, standalone.__file__, str(export_path)],
-        input=("\n".join(sentences) + "\n").encode(),
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()[-3000:]
-    expected = Translator(loaded.model, loaded.tokenizer, search).translate(sentences)
-    lines = done.stdout.decode().removesuffix("\n").split("\n")
-    assert lines == [translation.text for translation in expected]
 
 
 def test_the_layout_is_tensorflow_serving_s(export_path: Path) -> None:
@@ -107,21 +95,26 @@ def test_an_existing_version_is_left_alone(loaded: LoadedModel, export_path: Pat
 
 
 def test_a_new_version_may_search_otherwise(
-    loaded: LoadedModel, held_out: list[str], sentences: list[str], search: SearchConfig, tmp_path: Path
+    loaded: LoadedModel,
+    exported: ExportedModel,
+    held_out: list[str],
+    sentences: list[str],
+    search: SearchConfig,
+    tmp_path: Path,
 ) -> None:
     import tensorflow as tf
 
     greedy = replace(search, beam_size=1)
     (tmp_path / "model" / "6").mkdir(parents=True)
-    path = export_savedmodel(loaded, tmp_path / "model", held_out, greedy)
+    path = export_savedmodel(loaded, tmp_path / "model", held_out[:2], greedy)
     assert path == newest_version(tmp_path / "model") == tmp_path / "model" / "7"
-    signature = load_export(path).signatures["serving_default"]
-    answer = [text.decode() for text in signature(source=tf.constant(sentences))["translation"].numpy()]
-    translations = [
-        Translator(loaded.model, loaded.tokenizer, config).translate(sentences) for config in (greedy, search)
-    ]
-    assert answer == [translation.text for translation in translations[0]]
-    assert answer != [translation.text for translation in translations[1]]
+    new, old = (
+        model.signatures["serving_default"](source=tf.constant(sentences))["translation"].numpy().tolist()
+        for model in (load_export(path), exported)
+    )
+    expected = Translator(loaded.model, loaded.tokenizer, greedy).translate(sentences)
+    assert [text.decode() for text in new] == [translation.text for translation in expected]
+    assert new != old
 
 
 def test_the_card_tells_what_is_known(loaded: LoadedModel, export_path: Path, search: SearchConfig) -> None:
@@ -154,7 +147,7 @@ def test_scores_and_licence_are_on_the_card(loaded: LoadedModel, tmp_path: Path)
 
 
 def test_a_model_that_decodes_otherwise_is_not_written(
-    loaded: LoadedModel, held_out: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    loaded: LoadedModel, export_path: Path, held_out: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Otherwise(Translator):
         def translate(self, sentences: Sequence[str], progress: Any = None) -> list[Translation]:
@@ -162,6 +155,7 @@ def test_a_model_that_decodes_otherwise_is_not_written(
             return [first._replace(text=first.text + "!"), *others]
 
     monkeypatch.setattr(savedmodel, "Translator", Otherwise)
+    monkeypatch.setattr(savedmodel, "_save", lambda server, path: shutil.copytree(export_path, path))  # soon done
     with pytest.raises(ModelError, match=rf"1 of {len(held_out)} held-out sentences differ, such as '{held_out[0]}'"):
         export_savedmodel(loaded, tmp_path / "model", held_out)
     assert not list(tmp_path.iterdir())

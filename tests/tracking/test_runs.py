@@ -1,8 +1,10 @@
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from nmt_keras.errors import UserError
 from nmt_keras.tracking import runs
@@ -263,3 +265,31 @@ def test_a_deleted_experiment_is_an_error_for_the_user(client) -> None:
 
 def contents(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_what_is_made_in_a_directory_has_one_run(client, tmp_path) -> None:
+    with suppress(KeyboardInterrupt), runs.kept_run(tmp_path, "job", "kept", tags={"corpus": "tiny"}) as first:
+        first.log_metrics({"train_loss": 5.0}, step=20)
+        raise KeyboardInterrupt
+    with runs.kept_run(tmp_path, "job", "kept", tags={"corpus": "another"}) as second:
+        second.log_metrics({"train_loss": 4.0}, step=40)
+    assert second.run_id == first.run_id == runs.earlier_run(tmp_path)
+    written = client.get_run(first.run_id)
+    assert written.info.status == "FINISHED"
+    assert written.data.tags["corpus"] == "tiny"
+    assert [figure.step for figure in client.get_metric_history(first.run_id, "train_loss")] == [20, 40]
+
+
+def test_figures_wait_for_a_store_that_does_not_answer(client, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(runs, "FLUSH_SECONDS", 0.0)
+    with runs.start_run("job", "outage") as run:
+        with monkeypatch.context() as patch:
+            patch.setattr(run._client, "log_batch", lambda *_, **__: raise_(OperationalError("select", {}, None)))
+            run.log_metrics({"train_loss": 5.0}, step=20)
+        assert "Logging metrics failed in the MLflow store" in capsys.readouterr().err
+        run.log_metrics({"train_loss": 4.0}, step=40)
+    assert [figure.step for figure in client.get_metric_history(run.run_id, "train_loss")] == [20, 40]
+
+
+def raise_(error: Exception) -> None:
+    raise error

@@ -1,8 +1,10 @@
 from typing import Any
 
+import keras
 import pytest
 
 from nmt_keras.config import SearchConfig, TrainingConfig, TransformerConfig, VocabularyConfig
+from nmt_keras.training import trainer
 from nmt_keras.training.settings import TrainingSettings
 
 
@@ -20,7 +22,7 @@ def settings() -> TrainingSettings:
             max_length=20,
             learning_rate=0.01,
             warmup_steps=10,
-            average_decay=0.8,
+            ema_decay=0.8,
             jit_compile=False,
         ),
         SearchConfig(beam_size=2, max_length_ratio=0.5, extra_length=2),  # validation must keep to it, too
@@ -32,3 +34,21 @@ def settings() -> TrainingSettings:
 def silent() -> Any:
     """Takes figures and forgets them."""
     return lambda figures, step: None
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training step that is not traced, which takes longer than some updates."""
+    compile_model = trainer._compile
+
+    def without_a_graph(model: keras.Model, *arguments: Any) -> None:
+        compile_model(model, *arguments)
+        model.run_eagerly = True
+
+    monkeypatch.setattr(trainer, "_compile", without_a_graph)
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validations that find the same each time."""
+    monkeypatch.setattr(trainer, "_measure", lambda *_: lambda: {"valid_bleu": 1.0, "valid_loss": 2.0})

@@ -1,33 +1,82 @@
+"""Callbacks by themselves, told what a training would tell them."""
+
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nmt_keras.data.batching import BatchShape
-from nmt_keras.training.callbacks import TrainingProgress
+from nmt_keras.errors import TrainingError
+from nmt_keras.training import callbacks
+from nmt_keras.training.callbacks import LossLog, ProgressDisplay, TimeLimit
+
+
+def loss_log(tokens: np.ndarray, logged: list[dict[str, Any]]) -> LossLog:
+    """A log of every third update; epochs have as many updates as `tokens` has entries."""
+    batches: Any = SimpleNamespace(steps_per_epoch=len(tokens), target_tokens=lambda epoch: tokens)
+    cost: Any = SimpleNamespace(seconds=1.0, tokens_per_second=2.0)
+    log = LossLog(batches, cost, lambda figures, step: logged.append(dict(figures)), [], every=3)
+    log.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1)))
+    return log
 
 
 def test_the_training_loss_is_that_of_the_updates_since_the_last_one_logged() -> None:
     random = np.random.default_rng(5)
-    lengths = random.integers(1, 30, 16)
-    losses = random.uniform(1, 9, (2, 8))  # of the batches of two epochs, two sentences in each
-    plan = [(BatchShape(2, 30), np.array([2 * batch, 2 * batch + 1])) for batch in range(8)]
-    batches: Any = SimpleNamespace(
-        steps_per_epoch=8, text=SimpleNamespace(target_lengths=lengths), plan=lambda epoch: plan
-    )
+    tokens = random.integers(2, 60, 8)
+    losses = random.uniform(1, 9, (2, 8))  # of the batches of two epochs
     logged: list[dict[str, Any]] = []
-    progress = TrainingProgress(batches, 2, None, lambda figures, step: logged.append(dict(figures)), log_every=3)
-    progress.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1)))
-    tokens = lengths.reshape(8, 2).sum(axis=1)
+    log = loss_log(tokens, logged)
     for epoch in range(2):
-        progress.on_epoch_begin(epoch)
+        log.on_epoch_begin(epoch)
         for batch in range(8):
             mean = np.average(losses[epoch, : batch + 1], weights=tokens[: batch + 1])  # what Keras' metric gives
-            progress.on_train_batch_end(batch, {"token_loss": mean})
-        progress.on_epoch_end(epoch)
+            log.on_train_batch_end(batch, {"token_loss": mean})
     # Updates 3, 6, 9, 12 and 15; with an epoch the mean begins anew.
     windows = [(0, slice(0, 3)), (0, slice(3, 6)), (1, slice(0, 1)), (1, slice(1, 4)), (1, slice(4, 7))]
     expected = [np.average(losses[epoch, part], weights=tokens[part]) for epoch, part in windows]
     assert [figures["train_loss"] for figures in logged] == pytest.approx(expected)
-    assert [row["train_loss"] for row in progress.losses] == pytest.approx(expected)
+    assert [row["train_loss"] for row in log.losses] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_training_that_diverged_ends(loss: float) -> None:
+    log = loss_log(np.array([5, 7]), [])
+    log.on_epoch_begin(3)
+    log.on_train_batch_end(0, {"token_loss": 4.0})
+    with pytest.raises(TrainingError, match=rf"finite number\. Received: {loss} at step 8\..*learning_rate"):
+        log.on_train_batch_end(1, {"token_loss": loss})
+
+
+@pytest.mark.parametrize(
+    ("tokens_per_second", "deadline", "left"),
+    [(100.0, None, "4:00"), (100.0, 59.7, "1:00"), (100.0, -3.0, "0:00"), (500.0, 100.0, "0:48")],
+)
+def test_the_time_left(
+    tokens_per_second: float,
+    deadline: float | None,
+    left: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(callbacks, "time", SimpleNamespace(time=lambda: 1000.0))
+    batches: Any = SimpleNamespace(steps_per_epoch=4, steps_per_pass=5, text=SimpleNamespace(num_target_tokens=10_000))
+    cost: Any = SimpleNamespace(tokens_per_second=tokens_per_second)
+    display = ProgressDisplay(batches, 4, None if deadline is None else 1000.0 + deadline, cost)
+    display.on_epoch_begin(0)
+    display.on_train_batch_end(3, {"token_loss": 2.5})  # 12 steps of 2,000 tokens are left
+    line = capsys.readouterr().err
+    assert line == f"epoch 1/4  step 4/4  loss 2.500  {tokens_per_second:,.0f} tokens/s  {left} left\n"
+
+
+@pytest.mark.parametrize(("seconds", "stops"), [(40.0, False), (60.0, True)])
+def test_time_for_another_update_without_its_validation_is_no_time(seconds: float, stops: bool) -> None:
+    """The deadline is in 60 seconds, and an epoch of no more than one update has just been validated."""
+    validation: Any = SimpleNamespace(seconds=seconds, history=[{"epoch": 1}])
+    limit = TimeLimit(time.time() + 60, validation)
+    model = SimpleNamespace(stop_training=False)
+    limit.set_model(model)
+    limit.on_epoch_end(1)  # which was not validated
+    assert not model.stop_training
+    limit.on_epoch_end(0)
+    assert model.stop_training == stops

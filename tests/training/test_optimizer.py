@@ -48,7 +48,7 @@ def test_updates_are_adam_s_of_the_clipped_gradient(sizes: ArchitectureConfig, b
     model.compile(
         optimizer=WholeBatchAdam(rate, beta_1, beta_2, epsilon, global_clipnorm=clip_norm),
         loss=LabelSmoothedCrossEntropy(0.1),
-        jit_compile=False,
+        run_eagerly=True,
     )
     weights = [weight.astype("float64") for weight in model.get_weights()]
     first = [np.zeros_like(weight) for weight in weights]
