@@ -127,16 +127,9 @@ def _train(
     batches = TrainingBatches(text, config.batch_tokens, num_shapes, settings.seed, num_devices, config.steps_per_epoch)
     _say_what_is_trained(corpus, tokenizer, batches, dropped, counts["valid"])
 
-    new: dict[str, Any] = {
-        "epochs": 0,
-        "seconds": 0.0,
-        "history": [],
-        "validation_seconds": 0.0,
-        "cost": [],
-        "losses": [],
-    }
-    state = run.restore(model) or new
-    if state is new:
+    state = run.restore(model)
+    if state is None:
+        state = {"epochs": 0, "seconds": 0.0, "history": [], "validation_seconds": 0.0, "cost": [], "losses": []}
         run.begin()
         save_description(directory, tokenizer, _description(corpus, settings, tokenizer, initial))
         save_held_out(directory, corpus.split("valid").sources[:HELD_OUT_SENTENCES])
