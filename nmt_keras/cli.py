@@ -81,7 +81,8 @@ class Command:
         help: what it does, in a few words.
         preset: the default of --preset; None for a command that trains nothing.
         architectures: the default of --architectures, or of --architecture if it is one.
-        backend: the default of --backend; the environment's where it is None.
+        backend: the default of --backend, or what a command without that option uses, even if it needs none; the
+            environment's where it is None.
     """
 
     run: Callable[[Namespace], int | None]
@@ -115,7 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"nmt-keras: {error}", file=sys.stderr)
         return 1 if isinstance(error, TrainingError) else 2
     except KeyboardInterrupt:
-        print("nmt-keras: interrupted. The same command resumes a training from its last epoch.", file=sys.stderr)
+        print(
+            "nmt-keras: interrupted. With the same --output a training goes on from its last epoch.", file=sys.stderr
+        )
         return 1
     except (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         print(f"nmt-keras: a file or directory cannot be used. Received: {error}.", file=sys.stderr)
@@ -211,7 +214,7 @@ def _choose_backend(backend: Backend | None) -> None:
         raise ConfigError(f"KERAS_BACKEND must be one of {', '.join(get_args(Backend))}. Received: {chosen!r}.")
     if find_spec(chosen) is None:
         raise ConfigError(
-            f"--backend {chosen} needs the package {chosen}. Received: it is not installed. "
+            f"The backend {chosen} needs the package {chosen}. Received: it is not installed. "
             f"pip install 'nmt-keras[{chosen}]' installs it."
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -241,7 +244,9 @@ _COMMANDS = {
         preset="quick",
         architectures="rnn,lstm,gru,rnn-attention,lstm-attention,gru-attention,transformer",
     ),
-    "prepare": Command(run_prepare, (add_corpus,), "read a corpus and report what is odd about it"),
+    "prepare": Command(
+        run_prepare, (add_corpus,), "read a corpus and report what is odd about it", backend="tensorflow"
+    ),
     "train": Command(
         run_train,
         (add_corpus, add_seed, add_time_limit, add_training),
@@ -272,14 +277,19 @@ _COMMANDS = {
         backend="tensorflow",
     ),
     "register": Command(run_register, (add_register,), "log a trained model and register it", backend="tensorflow"),
-    "models": Command(run_models, (add_name,), "list the versions of a registered model"),
+    "models": Command(run_models, (add_name,), "list the versions of a registered model", backend="tensorflow"),
     "promote": Command(
         run_promote,
         (add_name, add_promotion, add_corpus, add_test_set),
         "make a version the champion if it is better than the present one",
         backend="tensorflow",
     ),
-    "rollback": Command(run_rollback, (add_name,), "make the champion before the present one the champion again"),
+    "rollback": Command(
+        run_rollback,
+        (add_name,),
+        "make the champion before the present one the champion again",
+        backend="tensorflow",
+    ),
     "translate": Command(run_translate, (add_model, add_search, add_n_best), "translate lines from stdin to stdout"),
     "export": Command(
         run_export,
@@ -290,5 +300,7 @@ _COMMANDS = {
     "serve": Command(
         run_serve, (add_served,), "a page and JSON endpoints in front of exported models", backend="tensorflow"
     ),
-    "phrasebook": Command(run_phrasebook, (add_phrasebook,), "write the phrasebook as plain files"),
+    "phrasebook": Command(
+        run_phrasebook, (add_phrasebook,), "write the phrasebook as plain files", backend="tensorflow"
+    ),
 }

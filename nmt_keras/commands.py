@@ -274,7 +274,8 @@ def run_translate(options: Namespace) -> None:
 
     loaded = given_model(options)
     search = given_search(options, loaded)
-    if not 1 <= (options.n_best or 1) <= search.beam_size:
+    n_best = 1 if options.n_best is None else options.n_best
+    if not 1 <= n_best <= search.beam_size:
         raise ConfigError(
             f"--n-best must be at least 1 and at most the beam size. Received: --n-best {options.n_best}, "
             f"and a beam of {search.beam_size}."
@@ -289,12 +290,12 @@ def run_translate(options: Namespace) -> None:
     if not lines:
         return
     sentences = [line.removesuffix("\r") for line in lines.removesuffix("\n").split("\n")]
-    translator = Translator(loaded.model, loaded.tokenizer, search, options.n_best or 1)
+    translator = Translator(loaded.model, loaded.tokenizer, search, n_best)
     with progress_bar("translating", len(sentences)) as advance:
         translations = translator.n_best(sentences, advance)
     for number, found in enumerate(translations, start=1):
         for text, score in found:
-            place = f"{number}\t{score:.4f}\t" if options.n_best else ""
+            place = "" if options.n_best is None else f"{number}\t{score:.4f}\t"
             sys.stdout.buffer.write(place.encode() + _line(text))
 
 

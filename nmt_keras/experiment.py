@@ -124,18 +124,18 @@ def run_experiment(
     named = {f"{settings.architecture}-seed{settings.seed}": settings for settings in trainings}
     models: dict[str, TrainedModel] = {}
     looked_into: set[str] = set()
+    finished = {
+        name: finished_training(corpus, settings, directory / name / "model") for name, settings in named.items()
+    }
+    for name, summary in finished.items():
+        if summary and summary.max_minutes != named[name].max_minutes:
+            raise ConfigError(
+                f"All trainings of an experiment must have one limit of time. Received: {named[name].max_minutes} "
+                f"minutes, but {directory / name} was trained with {summary.max_minutes}. Give another --output."
+            )
     with _kept_run(corpus, "experiment", directory) as parent:
         for split in corpus.splits:
             _log_dataset(parent, corpus, split)
-        finished = {
-            name: finished_training(corpus, settings, directory / name / "model") for name, settings in named.items()
-        }
-        for name, summary in finished.items():
-            if summary and summary.max_minutes != named[name].max_minutes:
-                raise ConfigError(
-                    f"All trainings of an experiment must have one limit of time. Received: {named[name].max_minutes} "
-                    f"minutes, but {directory / name} was trained with {summary.max_minutes}. Give another --output."
-                )
         unfinished = {
             name: (corpus, named[name], directory / name, name, parent)
             for name, summary in finished.items()
@@ -248,7 +248,7 @@ def _trained_model(
     wanted = _evaluated_on(corpus, test_splits, directory / "model")
     if not kept.exists() or read_json(kept).get("evaluated_on") != wanted:
         with _kept_run(corpus, name, directory / "model", parent) as run:
-            _evaluate(corpus, settings, summary, directory, run, test_splits, effort)
+            _evaluate(corpus, settings, summary, directory, run, test_splits, effort, wanted)
     values = read_json(kept)
     evaluations = {
         split: Evaluation.of(
@@ -272,6 +272,7 @@ def _evaluate(
     run: Run,
     test_splits: Sequence[str],
     effort: Effort | None,
+    evaluated_on: Mapping[str, str],
 ) -> None:
     """Evaluates, measures, exports and logs a trained model; what `_trained_model` reads is written last."""
     loaded = load_model(directory / "model")
@@ -325,7 +326,7 @@ def _evaluate(
     write_json(
         directory / _RESULT,
         {
-            "evaluated_on": _evaluated_on(corpus, test_splits, directory / "model"),
+            "evaluated_on": evaluated_on,
             "evaluations": {
                 split: {
                     "translations": evaluation.translations,

@@ -59,7 +59,11 @@ def add_time_limit(parser: ArgumentParser) -> None:
 
 
 def add_training(parser: ArgumentParser) -> None:
-    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    parser.add_argument(
+        "--config",
+        action="config",
+        help="YAML file with any of these options but --preset, --quick and the architectures",
+    )
     parser.add_argument("--output", type=str | None, default=None, help="directory; made if it is not there")
     parser.add_argument("--devices", type=str, default="1", help="number of devices, or all")
     parser.add_argument("--init-from", type=str | None, default=None, help="model whose weights to start from")

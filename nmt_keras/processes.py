@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -40,15 +41,15 @@ def call_at_once(function: Callable[..., Any], calls: Mapping[str, Sequence[Any]
         process = context.Process(target=_call, args=(name, share, tells, function, calls[name]), name=name)
         try:
             process.start()
-            tells.close()  # so that the pipe ends with the process
-            try:
-                why = str(failure.recv())
-            except EOFError:
-                why = None
-            process.join()
-            return why or _ended(process.exitcode)
         except OSError as error:  # also where it ended before it had read what it was given
-            return f"its process did not start: {error}"
+            return _said(name, f"its process did not start: {error}")
+        else:
+            tells.close()  # so that the pipe ends with the process
+            why = None
+            with suppress(EOFError):
+                why = str(failure.recv())
+            process.join()
+            return why or _said(name, _ended(process.exitcode))
         finally:
             shares.put(share)
 
@@ -93,6 +94,13 @@ def _ended(code: int | None) -> str | None:
         want = ", often for want of memory" if -code == signal.SIGKILL else ""
         return f"its process was ended by {signal.Signals(-code).name}{want}"
     return f"its process ended with code {code}" if code else None
+
+
+def _said(name: str, why: str | None) -> str | None:
+    """Says for a process why it failed."""
+    if why:
+        print(f"{name}: failed: {why}", file=sys.stderr)
+    return why
 
 
 def _call(

@@ -25,21 +25,22 @@ def run_register(options: Namespace) -> None:
     from nmt_keras.tracking.promotion import promote_candidate
     from nmt_keras.tracking.registry import name_for, register, resolve
     from nmt_keras.tracking.runs import earlier_run, start_run
-    from nmt_keras.training.run_directory import CHECKPOINT
+    from nmt_keras.training.run_directory import CHECKPOINT, SUMMARY
 
     directory = resolve(options.model)
-    if (directory / CHECKPOINT).exists():
+    if (directory / CHECKPOINT).exists() and not (directory / SUMMARY).exists():
         raise ModelError(f"A model to register must be trained to the end. Received: {directory}; go on with it first.")
     loaded = load_model(directory)
     description = loaded.description
     name = options.name or name_for(description.source_language, description.target_language)
     facts = training_facts(directory)
-    tags = {"architecture": description.architecture} | {key: facts[key] for key in ("corpus",) if key in facts}
+    tags = {"architecture": description.architecture} | ({"corpus": facts["corpus"]} if "corpus" in facts else {})
     with start_run("register", name, earlier=earlier_run(directory)) as run, TemporaryDirectory() as temporary:
         logged = run.log_translation_model(
             export_savedmodel(loaded, Path(temporary), read_held_out(directory), provenance=Provenance(facts)),
             directory,
-            metrics={name: facts[name] for name in ("valid_bleu", "valid_loss") if name in facts},
+            metrics={figure: facts[figure] for figure in ("valid_bleu", "valid_loss") if figure in facts},
+            step=int(facts.get("steps", 0)),
             parameters={"architecture": description.architecture, "sizes": asdict(description.sizes)},
             tags={"lineage": " < ".join(description.lineage)},
         )

@@ -4,17 +4,20 @@ import io
 import json
 import os
 import shutil
+import signal
 import sys
+import time
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import yaml
+from jsonargparse import Namespace
 
-from nmt_keras import cli
+from nmt_keras import cli, commands
 from nmt_keras.cli import main
-from nmt_keras.errors import TrainingError
+from nmt_keras.errors import ConfigError, TrainingError
 
 TRAIN = [
     "--preset", "debug", "--training.epochs", "8", "--vocabulary.size", "300",
@@ -114,8 +117,9 @@ def test_the_n_best_translations(
         scores = [float(score) for _, score, _ in n_best[start : start + 3]]
         assert scores == sorted(scores, reverse=True)
         assert len({translation for _, _, translation in n_best[start : start + 3]}) > 1
-    assert main(["translate", "--model", str(trained), "--beam-size", "4", "--n-best", "5"]) == 2
-    assert "Received: --n-best 5, and a beam of 4." in capsys.readouterr().err
+    for wrong in ("5", "0"):
+        assert main(["translate", "--model", str(trained), "--beam-size", "4", "--n-best", wrong]) == 2
+        assert f"Received: --n-best {wrong}, and a beam of 4." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -175,6 +179,7 @@ def test_a_trained_model_is_registered_by_the_run_that_trained_it(
     (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
     assert run.data.params["training.epochs"] == "8"
     assert "train_loss" in run.data.metrics
+    assert run.data.metrics["valid_loss"] == json.loads((trained / "training.json").read_text())["valid_loss"]
     version = mlflow.MlflowClient().get_model_version_by_alias("nmt-eng-fra", "champion")
     assert version.run_id == run.info.run_id
     assert version.tags["corpus"] == str(json.loads((trained / "settings.json").read_text())["corpus"])
@@ -184,7 +189,7 @@ def test_an_unfinished_training_is_not_registered(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(trained, tmp_path / "model")
-    (tmp_path / "model" / "checkpoint.json").write_text("{}")
+    (tmp_path / "model" / "training.json").rename(tmp_path / "model" / "checkpoint.json")
     assert main(["register", "--model", "model"]) == 2
     assert "must be trained to the end. Received: model; go on with it first." in capsys.readouterr().err
     assert not Path("mlflow.db").exists()
@@ -199,7 +204,7 @@ def test_an_unfinished_training_is_not_registered(
         (["train", "--corpus", "no-such-corpus"], "no-such-corpus"),
         (["train", "--architecture", "perceptron"], "perceptron"),
         (["translate", "--model", "no-such-directory"], "no-such-directory"),
-        (["train", "--backend", "torch"], "--backend torch needs the package torch. Received: it is not installed."),
+        (["train", "--backend", "torch"], "The backend torch needs the package torch. Received: it is not installed."),
         (["evaluate", "--source-file", "x"], "--source-file and --reference-file go together"),
         (["translate", "--model", "models:/nothing@champion"], "models:/nothing@champion"),
         (["models"], "nmt-en-fr needs an MLflow store"),
@@ -241,14 +246,15 @@ def test_settings_are_written_as_a_file_that_can_be_read(
 ) -> None:
     received = []
     monkeypatch.setitem(cli._COMMANDS, "train", replace(cli._COMMANDS["train"], run=received.append))
-    given = ["train", "--training.epochs", "3", "--transformer.num_heads", "2", "--seed", "9"]
+    chosen = ["train", "--preset", "quick", "--architecture", "lstm"]
+    given = [*chosen, "--training.epochs", "3", "--lstm.hidden_dim", "20", "--seed", "9"]
     with pytest.raises(SystemExit, match="0"):
         main([*given, "--print_config"])
     printed = capsys.readouterr().out
     assert yaml.safe_load(printed)["training"]["epochs"] == 3
     (tmp_path / "settings.yaml").write_text(printed)
     assert main(given) == 0
-    assert main(["train", "--config", "settings.yaml"]) == 0
+    assert main([*chosen, "--config", "settings.yaml"]) == 0
     one, other = ({**options.as_dict(), "config": None, "command_line": None} for options in received)
     assert one == other
 
@@ -268,6 +274,28 @@ def test_a_failed_training_is_no_mistake_of_the_user(
     monkeypatch.setitem(cli._COMMANDS, "train", replace(cli._COMMANDS["train"], run=fail))
     assert main(["train"]) == 1
     assert capsys.readouterr().err == "nmt-keras: it diverged\n"
+
+
+@pytest.mark.parametrize(
+    ("jobs", "devices", "limited_time"), [(0, "1", False), (-1, "1", False), (2, "1", True), (2, "2", False)]
+)
+def test_trainings_at_once_share_no_machine_that_each_must_have(jobs: int, devices: str, limited_time: bool) -> None:
+    with pytest.raises(ConfigError, match=f"--jobs must be at least 1, and 1 where .* Received: --jobs {jobs}"):
+        commands._jobs(Namespace(jobs=jobs, devices=devices), limited_time)
+    assert commands._jobs(Namespace(jobs=None, devices=devices), True) == 1
+    assert commands._jobs(Namespace(jobs=3, devices="1"), False) == 3
+
+
+def test_a_signal_to_end_is_an_interruption(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(options: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    monkeypatch.setitem(cli._COMMANDS, "train", replace(cli._COMMANDS["train"], run=train))
+    assert main(["train"]) == 1
+    assert "interrupted. With the same --output a training goes on" in capsys.readouterr().err
 
 
 def test_underscores_in_options_are_hyphens(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,8 +14,8 @@ from nmt_keras.experiment import translate_standalone
 pytestmark = pytest.mark.heavy
 
 RUN = [
-    "main", "--preset", "debug", "--training.epochs", "2", "--vocabulary.size", "300",
-    "--training.batch_tokens", "512", "--source-language", "eng", "--target-language", "fra", "--output", "run",
+    "main", "--preset", "debug", "--training.epochs", "12", "--vocabulary.size", "300",
+    "--training.batch_tokens", "160", "--source-language", "eng", "--target-language", "fra", "--output", "run",
 ]  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def test_each_architecture_is_a_child_of_one_run(work: Path, monkeypatch: pytest
     for child in children:
         assert child.info.status == "FINISHED"
         assert {"valid_bleu", "test_bleu", "test_chrf", "valid_loss"} <= set(child.data.metrics)
-        assert child.data.params["training.epochs"] == "2"
+        assert child.data.params["training.epochs"] == "12"
         assert {dataset.dataset.name.rsplit("-", 1)[1] for dataset in child.inputs.dataset_inputs} == {
             "train",
             "valid",

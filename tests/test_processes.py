@@ -48,9 +48,10 @@ def test_calls_share_the_processors_and_a_failure_is_told(
     assert len(shares) == min(jobs, len(processors()))
 
 
-def test_a_process_that_is_killed_is_told_so() -> None:
+def test_a_process_that_is_killed_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
     failures = call_at_once(subprocess.check_call, {"a": (["sh", "-c", "kill -KILL $PPID; sleep 1"],)}, 1)
     assert failures == {"a": "its process was ended by SIGKILL, often for want of memory"}
+    assert capsys.readouterr().err == f"a: failed: {failures['a']}\n"
 
 
 def test_an_interruption_ends_all_calls() -> None:

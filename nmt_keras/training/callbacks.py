@@ -87,7 +87,7 @@ class UpdateCost(keras.callbacks.Callback):
 
 
 class LossLog(keras.callbacks.Callback):
-    """Logs the loss of the updates since the one logged before, the learning rate and the speed.
+    """Logs learning rate, speed, and the loss of the updates since the one logged before, or since the epoch began.
 
     Args:
         batches: the training data.
@@ -97,7 +97,8 @@ class LossLog(keras.callbacks.Callback):
         every: updates between logged figures.
 
     Raises:
-        TrainingError: the loss is no finite number any more; what such a training makes is not to be kept.
+        TrainingError: the loss is no finite number any more. The training is not finished; what earlier epochs left
+            stays.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class LossLog(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         step = self._first_step + batch
-        mean = float((logs or {})["token_loss"])  # since the epoch began
+        mean: float = (logs or {})["token_loss"]  # since the epoch began
         if not math.isfinite(mean):
             raise TrainingError(
                 f"The training loss must be a finite number. Received: {mean} at step {step}. Give a lower "
@@ -242,7 +243,7 @@ class Validation(keras.callbacks.Callback):
         figures = {
             "epoch": epoch + 1,
             "step": step,
-            "train_loss": float((logs or {})["token_loss"]),
+            "train_loss": (logs or {})["token_loss"],
         } | figures
         self.log_metrics({name: figures[name] for name in ("valid_bleu", "valid_loss")}, step)
         earlier = [self.quality(entry) for entry in self.history]

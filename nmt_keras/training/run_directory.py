@@ -23,8 +23,7 @@ from nmt_keras.files import read_json, write_json
 from nmt_keras.training.settings import TrainingCost, TrainingSummary
 
 MLFLOW_RUN = "mlflow_run.json"
-CHECKPOINT = "checkpoint.json"
-_SETTINGS, _SUMMARY = "settings.json", "training.json"
+_SETTINGS, CHECKPOINT, SUMMARY = "settings.json", "checkpoint.json", "training.json"
 
 
 class RunDirectory:
@@ -66,7 +65,7 @@ class RunDirectory:
     @property
     def begun(self) -> bool:
         """Whether there is a training to go on with, or a finished one."""
-        return any((self.path / name).exists() for name in (CHECKPOINT, _SUMMARY))
+        return any((self.path / name).exists() for name in (CHECKPOINT, SUMMARY))
 
     def begin(self) -> None:
         """Writes down what is trained, once that is known to be possible."""
@@ -95,7 +94,7 @@ class RunDirectory:
 
     def summary(self) -> TrainingSummary | None:
         """The summary of a finished training."""
-        path = self.path / _SUMMARY
+        path = self.path / SUMMARY
         if not path.exists():
             return None
         values = read_json(path)
@@ -121,7 +120,7 @@ class RunDirectory:
 
     def finish(self, summary: TrainingSummary) -> None:
         """Writes the summary and removes the checkpoint."""
-        write_json(self.path / _SUMMARY, asdict(summary))
+        write_json(self.path / SUMMARY, asdict(summary))
         for checkpoint in self.path.glob("checkpoint*"):
             checkpoint.unlink()
 

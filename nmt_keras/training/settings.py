@@ -53,7 +53,7 @@ class TrainingSettings:
         """The same training with this budget in place of its limits.
 
         Args:
-            budget: wall time, target tokens or passes: "10min", "2M-tokens", "800k-tokens", "20epochs".
+            budget: wall time, target tokens or epochs: "10min", "2M-tokens", "800k-tokens", "20epochs".
 
         Raises:
             ConfigError: none of these forms.

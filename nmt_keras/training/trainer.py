@@ -1,6 +1,5 @@
 """One training, from parallel text to a model directory; interrupted, it goes on with the same command."""
 
-import math
 import os
 import sys
 import time
@@ -186,9 +185,13 @@ def finished_training(corpus: Corpus, settings: TrainingSettings, directory: Pat
     """What came of the training in `directory`, or None where it is not finished, or not begun.
 
     Raises:
-        ConfigError: the directory was begun with other settings, or holds something else.
+        ConfigError: the directory was begun with other settings, holds something else, or another process trains there.
     """
-    return RunDirectory(directory, _fixed_settings(corpus, settings)).summary()
+    run = RunDirectory(directory, _fixed_settings(corpus, settings))
+    if not directory.exists():
+        return None
+    with run.locked():
+        return run.summary()
 
 
 def training_cost(corpus: Corpus, settings: TrainingSettings, tokens: int) -> TrainingCost:
@@ -232,9 +235,8 @@ def _epochs(config: TrainingConfig, batches: TrainingBatches) -> int:
     """Epochs at most, by whichever limit is reached first."""
     if config.max_tokens is None:
         return config.epochs
-    steps = config.max_tokens / batches.text.num_target_tokens * batches.steps_per_pass
-    epochs = math.ceil(steps / batches.steps_per_epoch)
-    while batches.target_tokens_before(epochs) < config.max_tokens:  # batches differ in their tokens
+    epochs = config.max_tokens // batches.text.num_target_tokens * batches.steps_per_pass // batches.steps_per_epoch
+    while batches.target_tokens_before(epochs) < config.max_tokens:
         epochs += 1
     return min(config.epochs, epochs)
 

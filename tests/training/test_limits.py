@@ -39,7 +39,7 @@ def test_the_time_before_an_interruption_counts(
 
 
 @pytest.mark.usefixtures("eager", "unmeasured")
-def test_a_training_that_diverges_keeps_nothing(
+def test_a_training_that_diverges_before_its_first_validation_keeps_nothing(
     digits: Corpus, settings: TrainingSettings, tmp_path: Path, silent: Callable
 ) -> None:
     hasty = replace(settings, training=replace(settings.training, learning_rate=1e30, warmup_steps=1))
@@ -52,15 +52,29 @@ def test_a_training_that_diverges_keeps_nothing(
 def test_epochs_of_so_many_steps(
     digits: Corpus, settings: TrainingSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = replace(settings, training=replace(settings.training, steps_per_epoch=4, max_tokens=600, epochs=9))
-    recorder = Recorder(monkeypatch)
-    summary = train(digits, short, tmp_path / "model", recorder.log_metrics)
+    short = replace(settings, training=replace(settings.training, steps_per_epoch=4, max_tokens=1200, epochs=9))
+    with monkeypatch.context() as patch:
+        recorder = Recorder(patch)
+        summary = train(digits, short, tmp_path / "model", recorder.log_metrics)
     batches = batches_of(digits, settings, tmp_path / "model")
     assert batches.steps_per_pass > 4
     tokens = np.cumsum(np.concatenate([batches.target_tokens(number) for number in range(4)]))
-    assert summary.steps == len(recorder.weights) == 1 + np.searchsorted(tokens, 600)
+    assert summary.steps == len(recorder.weights) == 1 + np.searchsorted(tokens, 1200)
+    assert summary.steps > batches.steps_per_pass + 1
     assert summary.epochs == -(-summary.steps // 4)
     assert [entry["step"] for entry in summary.history][:2] == [4, 8]
+
+    def interrupt(figures: Any, step: int) -> None:
+        if "valid_bleu" in figures and step == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(digits, short, tmp_path / "again", interrupt)
+    resumed = Recorder(monkeypatch)
+    assert train(digits, short, tmp_path / "again", resumed.log_metrics).steps == summary.steps
+    assert resumed.epochs[0] == 2
+    for one, other in zip(resumed.weights[-1], recorder.weights[-1], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 @pytest.mark.usefixtures("eager")
