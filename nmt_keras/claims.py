@@ -3,6 +3,10 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+from scipy.stats import binomtest
+
+from nmt_keras.analysis.agreement import Accuracy
 from nmt_keras.comparison import LengthBucket
 from nmt_keras.experiment import TrainedModel
 from nmt_keras.metrics.bootstrap import Interval, interval
@@ -42,17 +46,28 @@ def claims(grouped: Mapping[str, Sequence[TrainedModel]], buckets: Sequence[Leng
 def accuracy_lost(trained: Sequence[TrainedModel]) -> Interval | None:
     """Agreement accuracy at the shortest distance minus that at the longest, mean over seeds, percentage points.
 
-    The interval is that of a difference of two independent shares p and q of m and n pairs,
-    p - q ± 1.96 sqrt(p (1 - p) / m + q (1 - q) / n). All seeds see the same pairs, which therefore count once.
+    The interval is that of a difference of two independent shares p and q, with their own (Wilson's) from p- to p+ and
+    from q- to q+: p - q - sqrt((p - p-)^2 + (q+ - q)^2) to p - q + sqrt((p+ - p)^2 + (q - q-)^2). All seeds see the
+    same pairs, which therefore count once.
+
+    Reference: Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10.
     """
     measured = [model.agreement.by_distance for model in trained if model.agreement]
     if not measured or len(measured[0]) < 2:
         return None
     nearest, farthest = min(measured[0]), max(measured[0])
-    p, q = (sum(of[bucket].accuracy for of in measured) / len(measured) for bucket in (nearest, farthest))
-    m, n = (measured[0][bucket].pairs for bucket in (nearest, farthest))
-    margin = 1.96 * math.sqrt(p * (1 - p) / m + q * (1 - q) / n)
-    return Interval(100 * (p - q), 100 * (p - q - margin), 100 * (p - q + margin))
+    p, q = (_share([of[bucket] for of in measured]) for bucket in (nearest, farthest))
+    low = math.hypot(p.value - p.low, q.high - q.value)
+    high = math.hypot(p.high - p.value, q.value - q.low)
+    return Interval(p.value - q.value, p.value - q.value - low, p.value - q.value + high)
+
+
+def _share(seeds: Sequence[Accuracy]) -> Interval:
+    """The mean accuracy of the seeds on the same pairs, percent."""
+    pairs = seeds[0].pairs
+    correct = round(sum(of_seed.correct for of_seed in seeds) / len(seeds))
+    low, high = binomtest(correct, pairs).proportion_ci(0.95, method="wilson")
+    return Interval(100 * correct / pairs, 100 * low, 100 * high)
 
 
 def growth(model: TrainedModel) -> float | None:
@@ -91,20 +106,25 @@ def _long_dependencies(grouped: Mapping[str, Sequence[TrainedModel]]) -> Claim:
 
 
 def _bottleneck(grouped: Mapping[str, Sequence[TrainedModel]], buckets: Sequence[LengthBucket]) -> Claim:
-    statement = "A fixed context is a bottleneck: from short to long sentences it loses more BLEU than attention does."
+    statement = (
+        "A fixed context is a bottleneck: from short to long sentences it loses a larger share of its BLEU than "
+        "attention does."
+    )
     losses, evidence = [], []
     for cell in _CELLS if len(buckets) > 1 else ():
         other = f"{cell}-attention" if f"{cell}-attention" in grouped else "transformer"
         if cell not in grouped or other not in grouped:
             continue
         short, long = buckets[0], buckets[-1]
-        fall = {name: short.bleu[name].value - long.bleu[name].value for name in (cell, other)}
-        resampled = {name: short.resampled[name] - long.resampled[name] for name in (cell, other)}
-        more = interval(fall[cell] - fall[other], resampled[cell] - resampled[other])
+        kept = {name: 100 * long.bleu[name].value / (short.bleu[name].value or 1) for name in (cell, other)}
+        resampled = {
+            name: 100 * long.resampled[name] / np.maximum(short.resampled[name], 1e-9) for name in (cell, other)
+        }
+        more = interval(kept[other] - kept[cell], resampled[other] - resampled[cell])
         losses.append(more)
         evidence.append(
-            f"from {short.words} to {long.words} words {cell} loses {fall[cell]:.1f} BLEU, {other} {fall[other]:.1f}; "
-            f"the difference is {_bleu(more)}"
+            f"from {short.words} to {long.words} words {cell} keeps {kept[cell]:.0f}% of its BLEU, {other} "
+            f"{kept[other]:.0f}%; the difference is {_points(more)}"
         )
     lacking = "it takes a fixed context and attention, and two buckets of sentence length"
     return Claim(statement, _verdict(more.low > 0 for more in losses), evidence, lacking)

@@ -116,9 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"nmt-keras: {error}", file=sys.stderr)
         return 1 if isinstance(error, TrainingError) else 2
     except KeyboardInterrupt:
-        print(
-            "nmt-keras: interrupted. With the same --output a training goes on from its last epoch.", file=sys.stderr
-        )
+        goes_on = "With the same --output a training goes on from its last epoch."
+        print(f"nmt-keras: interrupted. {goes_on if arguments[:1] in _TRAINING else ''}".rstrip(), file=sys.stderr)
         return 1
     except (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         print(f"nmt-keras: a file or directory cannot be used. Received: {error}.", file=sys.stderr)
@@ -221,6 +220,7 @@ def _choose_backend(backend: Backend | None) -> None:
     warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
+_TRAINING = (["main"], ["compare"], ["train"])
 _COMMANDS = {
     "main": Command(
         run_main,

@@ -217,7 +217,7 @@ def run_evaluate(options: Namespace) -> None:
     loaded = given_model(options)
     check_languages(options, loaded)
     search = given_search(options, loaded)
-    evaluation = evaluate(Translator(loaded.model, loaded.tokenizer, search), text)
+    evaluation = evaluate(Translator(loaded.model, loaded.tokenizer, search), text, loaded.description.target_language)
     if options.output is not None:
         with written_whole(Path(options.output)) as beside:
             beside.write_bytes(b"".join(map(_line, evaluation.hypotheses)))

@@ -57,7 +57,7 @@ def compare_architectures(models: Mapping[str, TrainedModel], corpus: Corpus, sp
         architecture: [model.evaluations[split].hypotheses for model in trained if model.settings.seed in seeds]
         for architecture, trained in grouped.items()
     }
-    return compare_systems(trainings, corpus.split(split).targets)
+    return compare_systems(trainings, corpus.split(split).targets, corpus.target_language)
 
 
 def counts_by_architecture(
@@ -68,7 +68,9 @@ def counts_by_architecture(
     return {
         architecture: [
             sentence_counts(
-                list(chain.from_iterable(model.evaluations[split].hypotheses for split in splits)), references
+                list(chain.from_iterable(model.evaluations[split].hypotheses for split in splits)),
+                references,
+                corpus.target_language,
             )
             for model in trained
         ]
@@ -122,7 +124,10 @@ def bleu_by_length(sources: Sequence[str], counts: Mapping[str, Sequence[Sentenc
 
 def _row(architecture: str, trained: Sequence[TrainedModel]) -> Row:
     first = trained[0]
-    lengths = [f"{bucket['from']}-{bucket['to'] or ''}" for bucket in first.evaluations["test"].by_length]
+    lengths = [
+        f"{bucket['from']}-{bucket['to'] or ''} ({bucket['sentences']})"
+        for bucket in first.evaluations["test"].by_length
+    ]
     distances = first.agreement.by_distance if first.agreement else {}
     return Row(
         architecture,
@@ -133,10 +138,10 @@ def _row(architecture: str, trained: Sequence[TrainedModel]) -> Row:
             for place, name in enumerate(lengths)
         },
         {
-            f"{shortest}-{longest}": [
+            f"{shortest}-{longest} ({of_distance.pairs})": [
                 model.agreement.by_distance[shortest, longest].accuracy for model in trained if model.agreement
             ]
-            for shortest, longest in distances
+            for (shortest, longest), of_distance in distances.items()
         },
         first.summary.parameters,
         first.summary.parameters_outside_embeddings,

@@ -116,7 +116,7 @@ def _findings(
     if others and not pairs:
         yield "No seed was trained with every architecture: the differences are not tested."
     elif equal:
-        yield f"No difference was found between {best} and {', '.join(equal)}."
+        yield f"Its difference from {', '.join(equal)} is not significant."
     elif others:
         yield "It differs significantly from each of the others."
     if seeds == 1:
@@ -189,7 +189,8 @@ def _scores(
     )
     note = (
         "BLEU, chrF (higher is better) and TER (lower is better) on test, mean ± standard deviation over the seeds. "
-        "The interval is that of bootstrap resampling of the test sentences. Perplexity is per vocabulary token. "
+        "The interval is that of bootstrap resampling of the test sentences. From the best: the difference in BLEU, "
+        "and the larger of its two corrected p-values. Perplexity is per vocabulary token. "
         f"Rare words: share of the {wanted:,} words of the references that training has ten times or less. "
         f"Repeated: bigrams that their sentence already had (references: {100 * repetition(test.targets):.1f}%). "
         f"{minutes if timed else ''}Tokens/s: target tokens in training, on {costs[ranked[0]].processors} CPU. "
@@ -204,9 +205,8 @@ def _difference(pairs: Sequence[PairedComparison], best: str, name: str) -> str:
     for pair in pairs:
         if {pair.system, pair.other} == {best, name}:
             p = max(pair.bootstrap_p, pair.randomization_p)
-            difference = pair.difference if pair.system == name else -pair.difference
-            said = f"{difference:+.2f}".replace("-", "−") if pair.significant else "no difference"
-            return f"{said} (p {p:.4f})"
+            difference = pair.difference.value if pair.system == name else -pair.difference.value
+            return f"{difference:+.2f} (p {p:.4f})".replace("-", "−")
     return "best" if name == best else "–"
 
 
@@ -216,7 +216,7 @@ def _seconds_to(model: TrainedModel, goal: float) -> float | None:
 
 
 def _length_ratio(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    hypothesis, reference = (sum(word_counts(sentences).values()) for sentences in (hypotheses, references))
+    hypothesis, reference = (word_counts(sentences).total() for sentences in (hypotheses, references))
     return hypothesis / max(reference, 1)
 
 
@@ -224,14 +224,18 @@ def _pairs(pairs: Sequence[PairedComparison], split: str) -> Table:
     rows = [
         [
             f"{pair.system} − {pair.other}",
-            f"{pair.difference:+.2f}",
+            f"{pair.difference.value:+.2f}",
+            f"{pair.difference.low:+.2f} to {pair.difference.high:+.2f}",
             f"{pair.bootstrap_p:.4f}",
             f"{pair.randomization_p:.4f}",
-            "different" if pair.significant else "no difference",
+            "different" if pair.significant else "not significant",
         ]
         for pair in pairs
     ]
-    columns = ["pair", "BLEU difference", "p, paired bootstrap", "p, approximate randomization", "at the 5% level"]
+    columns = [
+        "pair", "BLEU difference", "95% interval", "p, paired bootstrap", "p, approximate randomization",
+        "at the 5% level",
+    ]  # fmt: skip
     return Table(f"pairs-{split}", f"Each two architectures on {split}", columns, rows)
 
 

@@ -34,13 +34,19 @@ class Evaluation:
     sentences_per_second: float
 
     @classmethod
-    def of(cls, text: ParallelText, translations: Sequence[Translation], sentences_per_second: float) -> "Evaluation":
-        """Compares translations of the sources of `text` with its targets."""
+    def of(
+        cls,
+        text: ParallelText,
+        translations: Sequence[Translation],
+        sentences_per_second: float,
+        target_language: str = "",
+    ) -> "Evaluation":
+        """Compares translations of the sources of `text` with its targets, which are in that language."""
         hypotheses = [translation.text for translation in translations]
         return cls(
-            bleu(hypotheses, text.targets),
+            bleu(hypotheses, text.targets, target_language),
             chrf(hypotheses, text.targets),
-            by_length(text.sources, hypotheses, text.targets),
+            by_length(text.sources, hypotheses, text.targets, language=target_language),
             translations,
             sentences_per_second,
         )
@@ -69,13 +75,13 @@ class ReadyModel(NamedTuple):
         return cls(loaded, Translator(model, tokenizer, loaded.description.search), Scorer(model, tokenizer))
 
 
-def evaluate(translator: Translator, text: ParallelText) -> Evaluation:
+def evaluate(translator: Translator, text: ParallelText, target_language: str) -> Evaluation:
     """Translates the sources of `text`, with a progress bar on stderr, and compares with its targets."""
     translator.translate([next(filter(str.strip, text.sources), "")])  # the first time it compiles
     began = time.perf_counter()
     with progress_bar("translating", len(text)) as advance:
         translations = translator.translate(text.sources, advance)
-    return Evaluation.of(text, translations, len(text) / (time.perf_counter() - began))
+    return Evaluation.of(text, translations, len(text) / (time.perf_counter() - began), target_language)
 
 
 def latency(translator: Translator, sentences: Sequence[str]) -> float:

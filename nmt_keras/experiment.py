@@ -252,7 +252,10 @@ def _trained_model(
     values = read_json(kept)
     evaluations = {
         split: Evaluation.of(
-            corpus.split(split), [Translation(*pair) for pair in found["translations"]], found["sentences_per_second"]
+            corpus.split(split),
+            [Translation(*pair) for pair in found["translations"]],
+            found["sentences_per_second"],
+            corpus.target_language,
         )
         for split, found in values["evaluations"].items()
     }
@@ -281,7 +284,7 @@ def _evaluate(
     for split in test_splits:
         text = corpus.split(split)
         datasets[split] = _log_dataset(run, corpus, split)
-        evaluations[split] = evaluate(ready.translator, text)
+        evaluations[split] = evaluate(ready.translator, text, corpus.target_language)
         run.log_table(
             {
                 "source": text.sources,

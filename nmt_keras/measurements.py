@@ -101,7 +101,7 @@ def measured(
         summary: what came of it.
         effort: which further measurements to make; None for none of those that are much the same for every seed.
     """
-    figures = _measure(model, corpus, evaluations, effort)
+    figures = _measure(model, corpus, evaluations, settings.seed, effort)
     if effort and effort.training_tokens and summary.cost.processors < len(processors()):
         tokens = max(effort.training_tokens, _MIN_TIMED_BATCHES * settings.training.batch_tokens)
         cost = training_cost(corpus, replace(settings, init_from=directory / "model"), tokens)
@@ -129,30 +129,34 @@ def kept_measurements(directory: Path, effort: Effort | None) -> Measurements | 
 
 
 def _measure(
-    model: ReadyModel, corpus: Corpus, evaluations: Mapping[str, Evaluation], effort: Effort | None
+    model: ReadyModel, corpus: Corpus, evaluations: Mapping[str, Evaluation], seed: int, effort: Effort | None
 ) -> Measurements:
     test = corpus.split("test")
     effort_or_brief = effort or BRIEF
     return Measurements(
-        ter=ter(evaluations["test"].hypotheses, test.targets),
+        ter=ter(evaluations["test"].hypotheses, test.targets, corpus.target_language),
         perplexity={split: float(np.exp(model.scorer.cross_entropy(corpus.split(split)))) for split in evaluations},
         latency=latency(model.translator, test.sources[: effort_or_brief.timed_sentences]),
         vocabulary_sha256=model.loaded.tokenizer.sha256,
-        **_looked_into(model.loaded, test, evaluations["test"], effort) if effort else {},
+        **_looked_into(model.loaded, test, evaluations["test"], seed, effort) if effort else {},
     )
 
 
-def _looked_into(loaded: LoadedModel, test: ParallelText, evaluation: Evaluation, effort: Effort) -> dict[str, Any]:
+def _looked_into(
+    loaded: LoadedModel, test: ParallelText, evaluation: Evaluation, seed: int, effort: Effort
+) -> dict[str, Any]:
     vocabulary_size = loaded.tokenizer.vocabulary_size
     fresh = build_model(loaded.description.sizes, vocabulary_size)
     return {
         "step_times": step_times(fresh, vocabulary_size, effort.step_lengths, effort.step_tokens, effort.step_repeats),
-        "gradient_norms": _gradient_norms(loaded, test, effort.gradient_sentences),
+        "gradient_norms": _gradient_norms(loaded, test, seed, effort.gradient_sentences),
         "attention": _attention(loaded, test, evaluation, effort.attended_sentences),
     }
 
 
-def _gradient_norms(loaded: LoadedModel, test: ParallelText, most: int) -> dict[str, dict[str, list[float]]] | None:
+def _gradient_norms(
+    loaded: LoadedModel, test: ParallelText, seed: int, most: int
+) -> dict[str, dict[str, list[float]]] | None:
     if keras.backend.backend() != "tensorflow":
         return None
     tokenized = TokenizedText(test, loaded.tokenizer)
@@ -160,7 +164,7 @@ def _gradient_norms(loaded: LoadedModel, test: ParallelText, most: int) -> dict[
     often = np.flatnonzero(lengths >= min(_MIN_GRADIENT_SENTENCES, int(lengths.max())))
     inputs, target_out_ids = sentences_of_length(tokenized, int(often.max()))  # the longest that are not too few
     inputs, target_out_ids = {name: ids[:most] for name, ids in inputs.items()}, target_out_ids[:most]
-    models = {"before training": untrained(loaded, 1), "after training": loaded.model}
+    models = {"before training": untrained(loaded, seed), "after training": loaded.model}
     return {name: gradient_flow(model, inputs, target_out_ids).as_json()["norms"] for name, model in models.items()}
 
 

@@ -34,6 +34,7 @@ def call_at_once(function: Callable[..., Any], calls: Mapping[str, Sequence[Any]
     shares: Queue[list[int]] = Queue()
     for share in _shares(jobs):
         shares.put(share)
+    interrupted = threading.Event()
 
     def call(name: str) -> str | None:
         share = shares.get()
@@ -44,6 +45,8 @@ def call_at_once(function: Callable[..., Any], calls: Mapping[str, Sequence[Any]
         except OSError as error:  # also where it ended before it had read what it was given
             return _said(name, f"its process did not start: {error}")
         else:
+            if interrupted.is_set():  # before the process was known
+                process.terminate()
             tells.close()  # so that the pipe ends with the process
             why = None
             with suppress(EOFError):
@@ -57,6 +60,7 @@ def call_at_once(function: Callable[..., Any], calls: Mapping[str, Sequence[Any]
         try:
             failures = dict(zip(calls, pool.map(call, calls), strict=True))
         except KeyboardInterrupt:  # by a signal that the others may not have had
+            interrupted.set()
             for process in active_children():
                 process.terminate()
             raise

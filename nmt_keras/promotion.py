@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from nmt_keras.data.parallel_text import ParallelText
@@ -13,7 +12,7 @@ from nmt_keras.metrics.bootstrap import interval, mean_bleu, sentence_counts
 from nmt_keras.metrics.by_length import length_buckets
 from nmt_keras.metrics.significance import compare_systems
 from nmt_keras.models.directory import LoadedModel
-from nmt_keras.serving.savedmodel import export_savedmodel
+from nmt_keras.serving.savedmodel import check_export, check_translations, load_export
 
 _LEAST_SENTENCES = 100  # of a length bucket that is looked at
 _TIMED_SENTENCES = 30
@@ -64,11 +63,14 @@ class Finding(NamedTuple):
     figures: str
 
 
-def judge(candidate: LoadedModel, champion: LoadedModel | None, text: ParallelText, rules: Rules) -> list[Finding]:
+def judge(
+    candidate: LoadedModel, export: Path, champion: LoadedModel | None, text: ParallelText, rules: Rules
+) -> list[Finding]:
     """Measures a candidate, and the champion beside it, on the same test set.
 
     Args:
         candidate: who wants to be champion.
+        export: what would be served of it.
         champion: who is; without one, the rules that compare are kept.
         text: the test set.
         rules: what is asked.
@@ -77,28 +79,30 @@ def judge(candidate: LoadedModel, champion: LoadedModel | None, text: ParallelTe
         A finding for each rule, and for each length bucket of 100 sentences and more.
     """
     ready = ReadyModel.of(candidate)
-    own = evaluate(ready.translator, text)
+    language = candidate.description.target_language
+    own = evaluate(ready.translator, text, language)
     if champion is None:
         figures = f"BLEU {own.bleu.score:.2f}; there is no champion to compare with"
         findings = [Finding("gain", True, figures)]
     else:
-        other = evaluate(ReadyModel.of(champion).translator, text)
-        findings = [_gain(own, other, text, rules), *_falls(own, other, text, rules)]
-    sentences = text.sources[: rules.export_sentences]
-    return [*findings, _export(candidate, sentences), _latency(ready, text.sources, rules)]
+        other = evaluate(ReadyModel.of(champion).translator, text, language)
+        findings = [_gain(own, other, text, language, rules), *_falls(own, other, text, language, rules)]
+    findings.append(_export(candidate, export, own, text, rules.export_sentences))
+    return [*findings, _latency(ready, text.sources, rules)]
 
 
-def _gain(own: Evaluation, other: Evaluation, text: ParallelText, rules: Rules) -> Finding:
-    (pair,) = compare_systems({"candidate": [own.hypotheses], "champion": [other.hypotheses]}, text.targets)
+def _gain(own: Evaluation, other: Evaluation, text: ParallelText, language: str, rules: Rules) -> Finding:
+    (pair,) = compare_systems({"candidate": [own.hypotheses], "champion": [other.hypotheses]}, text.targets, language)
     figures = (
-        f"BLEU {own.bleu.score:.2f}, champion {other.bleu.score:.2f}: {pair.difference:+.2f} "
-        f"(p {max(pair.bootstrap_p, pair.randomization_p):.4f}); at least {rules.min_gain:+.2f} and p < 0.05 are asked"
+        f"BLEU {own.bleu.score:.2f}, champion {other.bleu.score:.2f}: {pair.difference.value:+.2f} "
+        f"({pair.difference.low:+.2f} to {pair.difference.high:+.2f}; "
+        f"p {max(pair.bootstrap_p, pair.randomization_p):.4f}); at least {rules.min_gain:+.2f} and p < 0.05 are asked"
     )
-    return Finding("gain", pair.significant and pair.difference >= max(rules.min_gain, 1e-9), figures)
+    return Finding("gain", pair.significant and pair.difference.value >= max(rules.min_gain, 1e-9), figures)
 
 
-def _falls(own: Evaluation, other: Evaluation, text: ParallelText, rules: Rules) -> list[Finding]:
-    counts = [sentence_counts(evaluation.hypotheses, text.targets).counts for evaluation in (own, other)]
+def _falls(own: Evaluation, other: Evaluation, text: ParallelText, language: str, rules: Rules) -> list[Finding]:
+    counts = [sentence_counts(evaluation.hypotheses, text.targets, language).counts for evaluation in (own, other)]
     findings = []
     for first, last, members in length_buckets(text.sources):
         if len(members) < _LEAST_SENTENCES:
@@ -114,13 +118,23 @@ def _falls(own: Evaluation, other: Evaluation, text: ParallelText, rules: Rules)
     return findings
 
 
-def _export(candidate: LoadedModel, sentences: Sequence[str]) -> Finding:
-    with TemporaryDirectory() as temporary:
-        try:
-            export_savedmodel(candidate, Path(temporary) / "export", sentences)
-        except (ConfigError, ModelError) as error:
-            return Finding("export", False, str(error))
-    return Finding("export", True, f"the exported model translates {len(sentences)} sentences as the model in memory")
+def _export(candidate: LoadedModel, path: Path, own: Evaluation, text: ParallelText, most: int) -> Finding:
+    try:
+        exported = load_export(path)
+        check_export(exported)
+        longest = exported.card["limits"]["max_source_tokens"]  # longer ones are split
+        lengths = candidate.tokenizer.encode_all(text.sources[:most])
+        places = [place for place, ids in enumerate(lengths) if len(ids) <= longest]
+        expected = [own.translations[place] for place in places]
+        check_translations(
+            exported,
+            [text.sources[place] for place in places],
+            [translation.text for translation in expected],
+            [translation.score for translation in expected],
+        )
+    except ModelError as error:
+        return Finding("export", False, str(error))
+    return Finding("export", True, f"the exported model translates {len(places)} sentences as the model in memory")
 
 
 def _latency(candidate: ReadyModel, sentences: Sequence[str], rules: Rules) -> Finding:

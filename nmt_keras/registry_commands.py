@@ -10,6 +10,8 @@ from jsonargparse import Namespace
 from nmt_keras.commands import check_languages, given_test_set
 from nmt_keras.errors import ModelError, UserError
 
+ROLLED_BACK = "rolled back"
+
 
 def run_models(options: Namespace) -> None:
     from nmt_keras.report.summary import print_versions
@@ -35,23 +37,27 @@ def run_register(options: Namespace) -> None:
     name = options.name or name_for(description.source_language, description.target_language)
     facts = training_facts(directory)
     tags = {"architecture": description.architecture} | ({"corpus": facts["corpus"]} if "corpus" in facts else {})
-    with start_run("register", name, earlier=earlier_run(directory)) as run, TemporaryDirectory() as temporary:
-        logged = run.log_translation_model(
-            export_savedmodel(loaded, Path(temporary), read_held_out(directory), provenance=Provenance(facts)),
-            directory,
-            metrics={figure: facts[figure] for figure in ("valid_bleu", "valid_loss") if figure in facts},
-            step=int(facts.get("steps", 0)),
-            parameters={"architecture": description.architecture, "sizes": asdict(description.sizes)},
-            tags={"lineage": " < ".join(description.lineage)},
-        )
+    with TemporaryDirectory() as temporary:
+        export = export_savedmodel(loaded, Path(temporary), read_held_out(directory), provenance=Provenance(facts))
+        # Not before: a run that opens again and fails would be a training that failed.
+        with start_run("register", name, earlier=earlier_run(directory)) as run:
+            logged = run.log_translation_model(
+                export,
+                directory,
+                metrics={figure: facts[figure] for figure in ("valid_bleu", "valid_loss") if figure in facts},
+                step=int(facts.get("steps", 0)),
+                parameters={"architecture": description.architecture, "sizes": asdict(description.sizes)},
+                tags={"lineage": " < ".join(description.lineage)},
+            )
     version = register(logged.model_uri, name, tags)
     print(f"{options.model} is version {version} of {name}: {', '.join(promote_candidate(name, version))}.")
 
 
 def run_rollback(options: Namespace) -> None:
-    from nmt_keras.tracking.promotion import roll_back
+    from nmt_keras.tracking.promotion import record, roll_back
 
     present, previous = roll_back(options.name)
+    record(options.name, present, {"decision": ROLLED_BACK})
     print(f"{options.name}: champion is version {previous} again, in place of version {present}.")
 
 
@@ -62,7 +68,8 @@ def run_promote(options: Namespace) -> int:
     text, corpus, split = given_test_set(options)
     from nmt_keras.models.directory import load_model
     from nmt_keras.promotion import judge
-    from nmt_keras.tracking.promotion import champion_of, promote_champion, record
+    from nmt_keras.serving.savedmodel import newest_version
+    from nmt_keras.tracking.promotion import champion_of, decision_of, promote_champion, record
     from nmt_keras.tracking.registry import add_version, resolve, version_of
 
     name = options.name
@@ -71,10 +78,19 @@ def run_promote(options: Namespace) -> int:
     if version is not None and version == present:
         print(f"Version {version} of {name} is the champion already.")
         return 0
-    champion = None if present is None else load_model(resolve(f"models:/{name}/{present}"))
-    candidate = load_model(resolve(model if version is None else f"models:/{name}/{version}"))
+    if version is not None and not options.force and decision_of(name, version) == ROLLED_BACK:
+        raise UserError(f"Version {version} of {name} was rolled back. --force promotes it all the same.")
+    champion = None
+    try:
+        champion = None if present is None else load_model(resolve(f"models:/{name}/{present}"))
+    except ModelError as error:
+        if not options.force:
+            raise ModelError(f"{error} --force promotes without a comparison.") from None
+        print(f"The champion cannot be compared with: {error}", file=sys.stderr)
+    reference = model if version is None else f"models:/{name}/{version}"
+    candidate = load_model(resolve(reference))
     check_languages(options, candidate)
-    findings = judge(candidate, champion, text, rules)
+    findings = judge(candidate, newest_version(resolve(reference, "saved_model")), champion, text, rules)
     for finding in findings:
         print(f"{'kept  ' if finding.kept else 'BROKEN'}  {finding.rule}: {finding.figures}")
     broken = [finding for finding in findings if not finding.kept]
@@ -82,7 +98,7 @@ def run_promote(options: Namespace) -> int:
     reason = "; ".join(f"{finding.rule}: {finding.figures}" for finding in broken) or "all rules are kept"
     if options.dry_run:
         print(f"Nothing was changed. Without --dry-run: {decision} ({reason}).")
-        return 0
+        return 2 if decision == "refused" else 0
     if version is None:
         version = add_version(model, name)
     if decision != "refused":
@@ -93,5 +109,5 @@ def run_promote(options: Namespace) -> int:
     if decision == "refused":
         raise UserError(f"Version {version} of {name} was refused: {reason}. --force promotes it all the same.")
     instead = f" in place of version {present}" if present else ""
-    print(f"{decision.capitalize()}: version {version} of {name} is the champion{instead}.", file=sys.stderr)
+    print(f"{decision.capitalize()}: version {version} of {name} is the champion{instead}.")
     return 0

@@ -3,10 +3,11 @@
 import hashlib
 import math
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from jsonargparse import Namespace
@@ -73,35 +74,44 @@ def run_serve(options: Namespace) -> None:
         max_seconds=options.max_seconds,
         reload_seconds=options.reload_seconds,
     )
+    listener = _bound(options.host, options.port)
     models = [ServedModel(reference, _locator(reference)) for reference in references]
     print(f"http://{options.host}:{options.port} serves {', '.join(references)}", file=sys.stderr)
     # uvicorn stops gracefully, and then raises the signal once more for whoever handled it before.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with suppress(KeyboardInterrupt):
-        uvicorn.run(
-            create_app(models, limits),
-            host=options.host,
-            port=options.port,
-            log_level="warning",
-            timeout_graceful_shutdown=math.ceil(limits.max_seconds),  # a request may never come to its end
-        )
+    config = uvicorn.Config(
+        create_app(models, limits),
+        log_level="warning",
+        timeout_keep_alive=75,  # longer than usual proxies keep a connection
+        timeout_graceful_shutdown=math.ceil(limits.max_seconds),  # a request may never come to its end
+    )
+    with listener, suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that nobody else can listen at, and that does not listen yet."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UserError(
+            f"--host and --port must be an address of this machine that is free. Received: {host} {port}: {error}."
+        ) from None
+    return listener
 
 
 def _locator(reference: str) -> Callable[[], Path]:
     """What finds the exported model of a reference: the newest version in a directory, the registry's, or one that is
-    made of a model directory."""
-    from nmt_keras.serving.savedmodel import has_card, newest_version
+    made, once, of a model directory."""
+    from nmt_keras.serving.savedmodel import newest_version
     from nmt_keras.tracking.registry import resolve
 
     if (Path(reference) / "model.json").is_file():
-        return partial(_exported, Path(reference), reference)
-
-    def registered() -> Path:
-        path = newest_version(resolve(reference, "saved_model"))
-        # What was registered before exports had cards is exported anew.
-        return path if has_card(path) or Path(reference).is_dir() else _exported(resolve(reference), reference)
-
-    return registered
+        return cache(partial(_exported, Path(reference), reference))
+    return lambda: newest_version(resolve(reference, "saved_model"))
 
 
 def _exported(directory: Path, reference: str) -> Path:

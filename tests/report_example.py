@@ -101,16 +101,13 @@ def example() -> Report:
         "scores",
         "Scores",
         ["architecture", "BLEU", "95% interval", "from the best", "chrF", "TER", "perplexity", "ms"],
-        [
-            [name, "30.12 ± 0.40", "28.0 to 33.0", "no difference (p 0.2310)", "50.1", "45.2", "8.11", "35"]
-            for name in NAMES
-        ],
+        [[name, "30.12 ± 0.40", "28.0 to 33.0", "−1.40 (p 0.2310)", "50.1", "45.2", "8.11", "35"] for name in NAMES],
     )
     pairs = Table(
         "pairs-test",
         "Each two",
-        ["pair", "difference", "p", "at the 5% level"],
-        [["rnn − transformer", "−7.00", "0.0003", "different"]],
+        ["pair", "difference", "95% interval", "p", "at the 5% level"],
+        [["rnn − transformer", "−7.00", "−8.10 to −5.90", "0.0003", "different"]],
     )
     return Report(
         title="phrasebook: en to fr",

@@ -1,6 +1,5 @@
 """What the report says of the architectures follows from the figures, whichever way they point."""
 
-import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -75,10 +74,18 @@ def test_without_figures_nothing_is_claimed() -> None:
 
 
 def test_the_loss_of_accuracy_has_the_interval_of_two_shares() -> None:
-    loss = accuracy_lost([training(near=0.9, far=0.7), training(near=0.8, far=0.5)])
-    assert loss is not None
-    margin = 1.96 * math.sqrt((0.85 * 0.15 + 0.6 * 0.4) / 200)
-    assert loss == pytest.approx((25, 25 - 100 * margin, 25 + 100 * margin))
+    """Newcombe 1998, "Interval estimation for the difference between independent proportions", table II, method 10."""
+    for (a, m), (b, n), low, high in (
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((10, 10), (0, 20), 0.6791, 1.0),
+    ):
+        near, far = (Accuracy(pairs, correct, correct / pairs, 0, 1) for correct, pairs in ((a, m), (b, n)))
+        model: Any = SimpleNamespace(agreement=Agreement(near, {(1, 5): near, (31, 40): far}))
+        loss = accuracy_lost([model])
+        assert loss == pytest.approx((100 * (a / m - b / n), 100 * low, 100 * high), abs=0.006)
+    of_seeds = accuracy_lost([training(near=0.9, far=0.7), training(near=0.8, far=0.5)])
+    assert of_seeds == accuracy_lost([training(near=0.85, far=0.6)])
 
 
 def test_growth_and_carried_gradients_are_ratios_of_the_ends() -> None:

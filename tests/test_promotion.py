@@ -5,7 +5,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from not_exported import not_exported
 
 from nmt_keras import promotion
 from nmt_keras.cli import main
@@ -14,7 +13,6 @@ from nmt_keras.decoding.translator import Translation
 from nmt_keras.errors import ConfigError
 from nmt_keras.evaluation import Evaluation
 from nmt_keras.promotion import Rules, judge
-from nmt_keras.serving import savedmodel
 
 NAME = ["--name", "nmt-eng-fra"]
 
@@ -31,9 +29,7 @@ def test_a_worse_model_is_refused(
             "--training.epochs", epochs, "--training.validate_every", "30", "--output", f"epochs{epochs}",
         ]  # fmt: skip
         assert main(training) == 0
-        with monkeypatch.context() as patch:  # `test_cli.py` registers with an export
-            patch.setattr(savedmodel, "export_savedmodel", not_exported)
-            assert main(["register", "--model", f"epochs{epochs}"]) == 0
+        assert main(["register", "--model", f"epochs{epochs}"]) == 0
     capsys.readouterr()
 
     def promote(*options: str) -> tuple[int, str, list[int]]:
@@ -53,7 +49,7 @@ def test_a_worse_model_is_refused(
     monkeypatch.setattr(promotion, "_export", lambda *arguments: promotion.Finding("export", True, ""))  # takes long
 
     code, printed, champions = promote("--dry-run")
-    assert (code, champions) == (0, [1])
+    assert (code, champions) == (2, [1])
     assert "Without --dry-run: refused" in printed
 
     code, printed, champions = promote("--force")
@@ -76,6 +72,9 @@ def test_a_worse_model_is_refused(
 
     assert main(["rollback", *NAME]) == 0
     assert "champion is version 2 again, in place of version 1" in capsys.readouterr().out
+    code, printed, champions = promote("--model", "models:/nmt-eng-fra/1")
+    assert (code, champions) == (2, [2])
+    assert "Version 1 of nmt-eng-fra was rolled back. --force promotes it all the same." in printed
 
 
 REFERENCES = [f"the cat number {number} sat on the mat and saw a dog" for number in range(240)]
@@ -106,17 +105,18 @@ def test_what_is_asked_of_a_new_champion(
     class Loaded:
         def __init__(self, wrong: range) -> None:
             self.evaluation = evaluation(wrong)
+            self.description = SimpleNamespace(target_language="fr")
 
-    monkeypatch.setattr(promotion, "evaluate", lambda translator, text: translator.evaluation)
+    monkeypatch.setattr(promotion, "evaluate", lambda translator, text, language: translator.evaluation)
     monkeypatch.setattr(promotion, "ReadyModel", SimpleNamespace(of=lambda loaded: SimpleNamespace(translator=loaded)))
     monkeypatch.setattr(promotion, "_export", lambda *arguments: promotion.Finding("export", True, ""))
     monkeypatch.setattr(promotion, "_latency", lambda *arguments: promotion.Finding("latency", True, ""))
     candidate: Any = Loaded(own)
     champion: Any = Loaded(other)
-    findings = judge(candidate, champion, ParallelText(SOURCES, REFERENCES), rules)
+    findings = judge(candidate, Path("export"), champion, ParallelText(SOURCES, REFERENCES), rules)
     assert [finding.rule for finding in findings] == ["gain", "length 1-5", "length 6-10", "export", "latency"]
     assert [finding.rule for finding in findings if not finding.kept] == broken
-    (first, *_) = judge(candidate, None, ParallelText(SOURCES, REFERENCES), rules)
+    (first, *_) = judge(candidate, Path("export"), None, ParallelText(SOURCES, REFERENCES), rules)
     assert first.kept
 
 

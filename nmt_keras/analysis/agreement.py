@@ -60,8 +60,8 @@ def agreement_accuracy(scorer: "Scorer", pairs: Sequence[AgreementPair]) -> Agre
         a pair is correct when log p(target | source) > log p(wrong_target | source)
 
     The two are whole sentences, EOS included, and differ in one word. Where the two forms of the word are cut into
-    different numbers of tokens, the sums have as many terms; they compare all the same, for by the chain rule each
-    is the log-probability of its sentence (as the tokenizer cuts it). A mean over the tokens would not compare:
+    different numbers of tokens, the sums have different numbers of terms; they compare all the same, for by the chain
+    rule each is the log-probability of its sentence (as the tokenizer cuts it). A mean over the tokens would not:
     a near-certain token more, such as a second half of a word, would raise it. Equal probabilities are not correct.
 
     Args:

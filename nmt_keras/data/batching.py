@@ -103,8 +103,8 @@ def plan_pass(
     bucket = np.searchsorted([shape.length for shape in shapes], lengths[order])
     batches = [
         (shape, members[start : start + shape.rows])
-        for number, shape in enumerate(shapes)
-        for members in [order[bucket == number]]
+        for place, shape in enumerate(shapes)
+        for members in [order[bucket == place]]
         for start in range(0, len(members), shape.rows)
     ]
     return [batches[index] for index in random.permutation(len(batches))]

@@ -1,8 +1,9 @@
 """What corpus scores hide: rare words that are lost, and words that are said twice."""
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Recall(NamedTuple):
@@ -75,6 +76,12 @@ def repetition(sentences: Sequence[str], n: int = 2) -> float:
 
 def words(sentence: str) -> list[str]:
     """The words and signs of a sentence, as sacreBLEU's default tokenization 13a parts them."""
+    return str(_tokenizer()(sentence)).split()
+
+
+@functools.cache
+def _tokenizer() -> Any:
+    """One for all: it keeps what it has parted."""
     from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
-    return str(Tokenizer13a()(sentence)).split()
+    return Tokenizer13a()

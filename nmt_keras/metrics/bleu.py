@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nmt_keras.data.scripts import scripts_of
 from nmt_keras.errors import UserError
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
+
+
+_TOKENIZATIONS = dict.fromkeys(("Hani", "Hans", "Hant"), "zh") | dict.fromkeys(
+    ("Jpan", "Khmr", "Laoo", "Mymr", "Thai"), "char"
+)
 
 
 @dataclass(frozen=True)
@@ -23,19 +29,25 @@ class Score:
     signature: str
 
 
-def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
-    """BLEU of a corpus (Papineni et al. 2002; Post 2018): cased, tokenization 13a, one reference each.
+def bleu(hypotheses: Sequence[str], references: Sequence[str], language: str = "") -> Score:
+    """BLEU of a corpus (Papineni et al. 2002; Post 2018): cased, one reference each.
 
     Args:
         hypotheses: translations, detokenized; an empty translation is allowed.
         references: what each should read, detokenized, as many.
+        language: code of theirs, for the `tokenization`.
 
     Raises:
         UserError: nothing to score, or the two differ in length.
     """
     from sacrebleu.metrics import BLEU
 
-    return _score("BLEU", BLEU(), hypotheses, references)
+    return _score("BLEU", BLEU(tokenize=tokenization(language)), hypotheses, references)
+
+
+def tokenization(language: str) -> str:
+    """sacreBLEU's name of how BLEU parts words: 13a, but signs in scripts that put no spaces between words."""
+    return next((_TOKENIZATIONS[script] for script in scripts_of(language) if script in _TOKENIZATIONS), "13a")
 
 
 def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
@@ -45,14 +57,16 @@ def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
     return _score("chrF", CHRF(), hypotheses, references)
 
 
-def ter(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+def ter(hypotheses: Sequence[str], references: Sequence[str], language: str = "") -> Score:
     """Translation edit rate of a corpus (Snover et al. 2006); arguments and errors as `bleu`.
 
     TER = (insertions + deletions + substitutions + shifts of phrases) / words of the references
     """
     from sacrebleu.metrics import TER
 
-    return _score("TER", TER(case_sensitive=True), hypotheses, references)
+    signs = tokenization(language) != "13a"
+    metric = TER(case_sensitive=True, normalized=signs, asian_support=signs)
+    return _score("TER", metric, hypotheses, references)
 
 
 def _score(name: str, metric: "Metric", hypotheses: Sequence[str], references: Sequence[str]) -> Score:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nmt_keras.errors import UserError
+from nmt_keras.metrics.bleu import tokenization
 
 _ORDER = 4
 
@@ -41,8 +42,8 @@ class SentenceCounts(NamedTuple):
     scores: np.ndarray
 
 
-def sentence_counts(hypotheses: Sequence[str], references: Sequence[str]) -> SentenceCounts:
-    """Counts the n-grams of each sentence as sacreBLEU does.
+def sentence_counts(hypotheses: Sequence[str], references: Sequence[str], language: str = "") -> SentenceCounts:
+    """Counts the n-grams of each sentence as sacreBLEU does; arguments as `bleu`.
 
     Raises:
         UserError: nothing to count, or the two differ in length.
@@ -54,7 +55,7 @@ def sentence_counts(hypotheses: Sequence[str], references: Sequence[str]) -> Sen
             "BLEU needs one reference for each hypothesis, and at least one of them. "
             f"Received: {len(hypotheses)} hypotheses, {len(references)} references."
         )
-    metric = BLEU(effective_order=True)
+    metric = BLEU(tokenize=tokenization(language), effective_order=True)
     scores = [metric.sentence_score(h, [r]) for h, r in zip(hypotheses, references, strict=True)]
     return SentenceCounts(
         np.array([[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores], "int64"),

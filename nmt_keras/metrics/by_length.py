@@ -17,6 +17,7 @@ def by_length(
     hypotheses: Sequence[str],
     references: Sequence[str],
     edges: Sequence[int] = DEFAULT_EDGES,
+    language: str = "",
 ) -> list[dict[str, Any]]:
     """Score each bucket of sentences of similar source length as a corpus of its own.
 
@@ -26,6 +27,7 @@ def by_length(
         references: what each should read, detokenized, as many.
         edges: the greatest length of each bucket but the last, in words, rising: (5, 10) makes the buckets
             1-5, 6-10 and 11 upward. An empty source counts in the first bucket.
+        language: of hypotheses and references, as for `bleu`.
 
     Returns:
         a row for each bucket that holds a sentence, shortest first: "from" and "to" in words, both included
@@ -54,7 +56,7 @@ def by_length(
                 "from": first,
                 "to": last,
                 "sentences": len(bucket),
-                "bleu": bleu(translated, wanted).score,
+                "bleu": bleu(translated, wanted, language).score,
                 "chrf": chrf(translated, wanted).score,
             }
         )

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from nmt_keras.errors import UserError
-from nmt_keras.metrics.bleu import bleu
+from nmt_keras.metrics.bleu import tokenization
+from nmt_keras.metrics.bootstrap import Interval, interval, mean_bleu, sentence_counts
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,15 @@ class PairedComparison:
     Args:
         system: name of one.
         other: name of the other.
-        difference: BLEU of `system` minus BLEU of `other`, percent; each the mean over its trainings.
-        bootstrap_p: p-value of paired bootstrap resampling (Koehn 2004), corrected.
-        randomization_p: p-value of approximate randomization (Riezler and Maxwell 2005), corrected.
+        difference: BLEU of `system` minus BLEU of `other`, percent, each the mean over its trainings; with its 95%
+            bootstrap interval, which is of this pair alone.
+        bootstrap_p: p-value of paired bootstrap resampling (Koehn 2004), one-sided, corrected.
+        randomization_p: p-value of approximate randomization (Riezler and Maxwell 2005), two-sided, corrected.
     """
 
     system: str
     other: str
-    difference: float
+    difference: Interval
     bootstrap_p: float
     randomization_p: float
 
@@ -36,7 +38,7 @@ class PairedComparison:
 
 
 def compare_systems(
-    trainings: Mapping[str, Sequence[Sequence[str]]], references: Sequence[str]
+    trainings: Mapping[str, Sequence[Sequence[str]]], references: Sequence[str], language: str = ""
 ) -> list[PairedComparison]:
     """Tests each two systems, with Holm's correction for the number of pairs.
 
@@ -46,6 +48,7 @@ def compare_systems(
     Args:
         trainings: for each system the translations of each of its trainings; as many trainings for every system.
         references: what each translation should read.
+        language: of theirs, as for `bleu`.
 
     Returns:
         A comparison for each pair, in the order of the systems.
@@ -60,17 +63,20 @@ def compare_systems(
             f"Received: {len(references)} references, translations {lengths}."
         )
     pairs = list(combinations(trainings, 2))
-    raw = {test: _p_values(trainings, references, test) for test in ("bs", "ar")}
+    raw = {test: _p_values(trainings, references, language, test) for test in ("bs", "ar")}
     corrected = {
         test: dict(zip(pairs, holm([values[pair] for pair in pairs]), strict=True)) for test, values in raw.items()
     }
-    scores = {
-        name: float(np.mean([bleu(sentences, references).score for sentences in of_system]))
+    means = {
+        name: mean_bleu([sentence_counts(sentences, references, language).counts for sentences in of_system])
         for name, of_system in trainings.items()
     }
-    return [
-        PairedComparison(a, b, scores[a] - scores[b], corrected["bs"][a, b], corrected["ar"][a, b]) for a, b in pairs
-    ]
+    comparisons = []
+    for a, b in pairs:
+        (one, resampled), (other, others) = means[a], means[b]
+        difference = interval(one.value - other.value, resampled - others)
+        comparisons.append(PairedComparison(a, b, difference, corrected["bs"][a, b], corrected["ar"][a, b]))
+    return comparisons
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -87,22 +93,30 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _p_values(
-    trainings: Mapping[str, Sequence[Sequence[str]]], references: Sequence[str], test_type: str
+    trainings: Mapping[str, Sequence[Sequence[str]]], references: Sequence[str], language: str, test_type: str
 ) -> dict[tuple[str, str], float]:
     from sacrebleu.metrics import BLEU
     from sacrebleu.significance import PairedTest
 
-    class PooledBLEU(BLEU):
-        """BLEU of several translations of each sentence: of the sums of their n-gram counts."""
+    class MeanBLEU(BLEU):
+        """The mean of the BLEUs of several translations of each sentence, of which a sentence has all counts."""
 
         def _extract_corpus_statistics(self, hypotheses: Any, references: Any) -> Any:
             extract = super()._extract_corpus_statistics
-            return np.sum([extract(of_training, references) for of_training in zip(*hypotheses, strict=True)], axis=0)
+            counts = [extract(of_training, references) for of_training in zip(*hypotheses, strict=True)]
+            return np.concatenate(counts, axis=1)
+
+        def _compute_score_from_stats(self, stats: Any) -> Any:
+            score = super()._compute_score_from_stats
+            trainings = len(stats) // (2 + 2 * self.max_ngram_order)
+            mean, *others = (score(counts.tolist()) for counts in np.split(np.asarray(stats), trainings))
+            mean.score = float(np.mean([mean.score, *(other.score for other in others)]))
+            return mean
 
     systems: Any = [(name, list(zip(*of_system, strict=True))) for name, of_system in trainings.items()]
     values = {}
     for place, (name, _) in enumerate(systems[:-1]):
-        metric: Any = {"BLEU": PooledBLEU(references=[references])}
+        metric: Any = {"BLEU": MeanBLEU(tokenize=tokenization(language), references=[references])}
         results: Any = PairedTest(systems[place:], metric, None, test_type)()[1]["BLEU"]
         for (other, _), result in zip(systems[place + 1 :], results[1:], strict=True):
             # sacreBLEU counts differences above the one found, of which equal scores leave none.

@@ -75,13 +75,13 @@ def print_by_length(rows: Sequence[Row]) -> None:
     """Prints BLEU by source length, and agreement by distance where it is measured."""
     lengths = list(rows[0].bleu_by_length)
     _print(
-        "BLEU on test by words of the source",
+        "BLEU on test by words of the source (and sentences)",
         lengths,
         {row.architecture: [mean_of_seeds(row.bleu_by_length[bucket], ".1f") for bucket in lengths] for row in rows},
     )
     if distances := list(rows[0].agreement):
         _print(
-            "Right form more probable than a wrong one, by words between subject and verb (chance: 50%)",
+            "Right form more probable than a wrong one, by words between subject and verb (and pairs; chance: 50%)",
             distances,
             {row.architecture: [mean_of_seeds(row.agreement[bucket], ".1%") for bucket in distances] for row in rows},
         )
@@ -91,13 +91,14 @@ def print_comparisons(comparisons: Sequence["PairedComparison"], split: str) -> 
     """Prints whether each two architectures differ."""
     _print(
         f"BLEU on {split}, p-values with Holm's correction",
-        ["difference", "p, bootstrap", "p, randomization", "at the 5% level"],
+        ["difference", "95% interval", "p, bootstrap", "p, randomization", "at the 5% level"],
         {
             f"{pair.system} - {pair.other}": [
-                f"{pair.difference:+.2f}",
+                f"{pair.difference.value:+.2f}",
+                f"{pair.difference.low:+.2f} to {pair.difference.high:+.2f}",
                 f"{pair.bootstrap_p:.4f}",
                 f"{pair.randomization_p:.4f}",
-                "different" if pair.significant else "no difference",
+                "different" if pair.significant else "not significant",
             ]
             for pair in comparisons
         },

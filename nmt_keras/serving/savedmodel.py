@@ -108,6 +108,7 @@ def export_savedmodel(
         )
     beside = directory / f".{version}.{os.getpid()}.partial"
     try:
+        beside.mkdir(parents=True, exist_ok=True)  # what is wrong with the directory is found out before the long part
         _save(server, beside)
         expected = Translator(loaded.model, loaded.tokenizer, config).translate(held_out)
         translations, scores = zip(*expected, strict=True)
@@ -163,11 +164,6 @@ def newest_version(directory: Path) -> Path:
     return max(versions, key=lambda path: int(path.name))
 
 
-def has_card(path: Path) -> bool:
-    """Whether a SavedModel has a card beside it; those of the first exports have none."""
-    return (path / _CARD).is_file()
-
-
 def load_export(path: Path) -> ExportedModel:
     """Reads an exported model of this package. Its graph runs; no file is unpickled, and no Python of it is run.
 
@@ -209,33 +205,41 @@ def load_export(path: Path) -> ExportedModel:
 
 
 def check_export(exported: ExportedModel) -> int:
-    """Translates the held-out sentences again, and compares with what the model gave in memory.
-
-    Where rounding decides a tie, another translation will do whose log-probability is the same to 1e-4.
+    """Translates the held-out sentences again, and compares with what the model gave in memory (`check_translations`).
 
     Returns:
         The number of sentences.
+    """
+    held_out = read_json(exported.path / _HELD_OUT)
+    check_translations(exported, held_out["sources"], held_out["translations"], held_out["scores"])
+    return len(held_out["sources"])
+
+
+def check_translations(
+    exported: ExportedModel, sources: Sequence[str], translations: Sequence[str], scores: Sequence[float]
+) -> None:
+    """Compares what an exported model makes of sentences with what the model in memory made of them.
+
+    Where rounding decides a tie, another translation will do whose log-probability is the same to 1e-4.
 
     Raises:
         ModelError: a translation or a score is another.
     """
-    held_out = read_json(exported.path / _HELD_OUT)
-    sources = tf.constant(held_out["sources"], tf.string)
-    found = exported.signatures["serving_default"](source=sources)
-    forced = [
-        exported.signatures["score"](source=sources, target=translations)["log_prob"].numpy()
-        for translations in (found["translation"], tf.constant(held_out["translations"], tf.string))
-    ]
+    source = tf.constant(list(sources), tf.string)
+    found = exported.signatures["serving_default"](source=source)
     texts = [text.decode() for text in found["translation"].numpy()]
-    same = [one == other for one, other in zip(texts, held_out["translations"], strict=True)]
-    alike = np.array(same) | (np.abs(forced[0] - forced[1]) <= _TOLERANCE)
-    alike &= np.abs(found["score"].numpy() - held_out["scores"]) <= _TOLERANCE
+    alike = np.array([one == other for one, other in zip(texts, translations, strict=True)])
+    if not alike.all():
+        forced = [
+            exported.signatures["score"](source=source, target=tf.constant(target, tf.string))["log_prob"].numpy()
+            for target in (texts, list(translations))
+        ]
+        alike |= np.abs(forced[0] - forced[1]) <= _TOLERANCE
+    alike &= np.abs(found["score"].numpy() - scores) <= _TOLERANCE
     if not alike.all():
         first = int(np.argmin(alike))
         raise ModelError(
             f"An exported model must translate as the model that it was made of. Received: {exported.path}, in which "
-            f"{(~alike).sum()} of {len(alike)} held-out sentences differ, such as {held_out['sources'][first]!r}: "
-            f"{texts[first]!r} in place of {held_out['translations'][first]!r}. "
-            f"No such model should be served; export it anew."
+            f"{(~alike).sum()} of {len(alike)} sentences differ, such as {sources[first]!r}: {texts[first]!r} in place "
+            f"of {translations[first]!r}. No such model should be served; export it anew."
         )
-    return len(alike)

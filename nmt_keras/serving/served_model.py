@@ -18,7 +18,8 @@ class Translate(NamedTuple):
 
     Args:
         beam_size: hypotheses; 0 for the model's own number.
-        n_best: translations of each sentence; 0 for the best alone, of a source as long as may be.
+        n_best: translations of each sentence; 0 for the best alone. Where both are 0, a source that is too long is
+            split into sentences; else it is cut.
     """
 
     beam_size: int = 0
@@ -62,7 +63,6 @@ class ServedModel:
         Returns:
             Whether another model was loaded; None where there was none to load.
         """
-        path = self._exported.path
         try:
             path = self._locate()
             if path == self._exported.path:

@@ -11,7 +11,7 @@ FINE, SPLIT, CUT, REPAIRED = range(4)
 """What became of a text; where more than one holds, the largest is told."""
 
 # The end of a sentence, with the quotes and brackets that close after it; or the end of a line.
-_BOUNDARY = r"""([.!?…]+["'”’»)\]]*)\s+|([。！？]["'”’»）」』]*)\s*|\n+"""
+_BOUNDARY = r"""([.!?…]+["'”’»)\]]*)\s+|([。！？]+["'”’»）」』]*)\s*|\n+"""
 _SEPARATOR = b"\xff"  # no byte of valid UTF-8
 _BLANK = r"[\s\v\x1c-\x1f\x{85}\pZ]*"  # what Python's str.isspace() takes for space
 

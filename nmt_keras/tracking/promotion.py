@@ -100,6 +100,13 @@ def record(name: str, version: int, figures: Mapping[str, str]) -> None:
             load_mlflow().MlflowClient().set_model_version_tag(name, str(version), f"promotion.{key}", value)
 
 
+def decision_of(name: str, version: int) -> str | None:
+    """What was decided last of a version, as `record` kept it."""
+    with mlflow_errors(ModelError, f"Looking up version {version} of {name!r}"):
+        decision = load_mlflow().MlflowClient().get_model_version(name, str(version)).tags.get("promotion.decision")
+    return decision and str(decision)
+
+
 @contextmanager
 def _alone(name: str) -> Iterator[None]:
     """Of two promotions at once, on whichever machines, at most one goes on.

@@ -141,7 +141,7 @@ def _train(
     cost = UpdateCost(batches, *state["cost"])
     losses = LossLog(batches, cost, log_metrics, state["losses"])
     display = ProgressDisplay(batches, epochs, deadline, cost)
-    measure = _measure(model, averaged, tokenizer, corpus.split("valid"), settings.search)
+    measure = _measure(model, averaged, tokenizer, corpus, settings.search)
     validation = Validation(
         lambda: {"training_seconds": cost.seconds} | measure(),
         lambda: save_weights(directory, averaged),
@@ -216,17 +216,19 @@ def _measure(
     model: TranslationModel,
     averaged: TranslationModel,
     tokenizer: Tokenizer,
-    valid: ParallelText,
+    corpus: Corpus,
     search: SearchConfig,
 ) -> Callable[[], dict[str, float]]:
     """A function that gives `averaged` the moving average of the weights of `model` and validates it, greedily."""
     translator = Translator(averaged, tokenizer, replace(search, beam_size=1, batch_size=128))
     scorer = Scorer(averaged, tokenizer)
+    valid = corpus.split("valid")
 
     def measure() -> dict[str, float]:
         model.optimizer.finalize_variable_values(averaged.trainable_variables)
         hypotheses = [translation.text for translation in translator.translate(valid.sources)]
-        return {"valid_bleu": bleu(hypotheses, valid.targets).score, "valid_loss": scorer.cross_entropy(valid)}
+        score = bleu(hypotheses, valid.targets, corpus.target_language).score
+        return {"valid_bleu": score, "valid_loss": scorer.cross_entropy(valid)}
 
     return measure
 

@@ -66,3 +66,15 @@ def test_ter_counts_edits_and_shifts_of_phrases() -> None:
     # A phrase that stands elsewhere is one shift, however long it is.
     assert ter(["over the lazy dog the quick brown fox jumps"], [FOX]).score == pytest.approx(100 / 9)
     assert ter(["The quick brown fox jumps over the lazy dog"], [FOX]).score == pytest.approx(100 / 9)
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [("fr", "13a"), ("", "13a"), ("zh", "zh"), ("zh-Hant", "zh"), ("jpn", "char"), ("th", "char"), ("ko", "13a")],
+)
+def test_words_are_parted_as_the_language_does(language: str, name: str) -> None:
+    score = bleu(["一个男人在长椅上睡觉。"], ["一个女人在长椅上睡觉。"], language)
+    assert f"tok:{name}|" in score.signature
+    # One of eleven signs is another one; as a single word all is wrong.
+    right = 100 * (10 / 11 * 8 / 10 * 6 / 9 * 5 / 8) ** 0.25
+    assert score.score == pytest.approx(0 if name == "13a" else right)

@@ -46,24 +46,39 @@ def corpus_bleu(hypotheses: list[str]) -> float:
 def test_equal_systems_do_not_differ() -> None:
     for same in (FAIR, ["nothing of the kind"] * len(FAIR)):  # the second with BLEU 0
         (comparison,) = compare_systems({"one": [same], "other": [same]}, REFERENCES)
-        assert (comparison.difference, comparison.bootstrap_p, comparison.randomization_p) == (0, 1, 1)
+        assert (comparison.difference, comparison.bootstrap_p, comparison.randomization_p) == ((0, 0, 0), 1, 1)
         assert not comparison.significant
 
 
-def test_randomization_agrees_with_all_exchanges() -> None:
+@pytest.mark.parametrize(
+    ("good", "fair"),
+    [([GOOD], [FAIR]), ([GOOD, [sentence.split()[0] for sentence in GOOD]], [FAIR, FAIR])],  # one that collapsed
+)
+def test_randomization_agrees_with_all_exchanges(good: list[list[str]], fair: list[list[str]]) -> None:
     """With eight sentences, all 256 ways of exchanging the systems' translations can be counted."""
-    observed = abs(corpus_bleu(GOOD) - corpus_bleu(FAIR))
-    as_large = 0
-    for swaps in product((False, True), repeat=len(REFERENCES)):
-        one = [fair if swap else good for swap, good, fair in zip(swaps, GOOD, FAIR, strict=True)]
-        other = [good if swap else fair for swap, good, fair in zip(swaps, GOOD, FAIR, strict=True)]
-        as_large += abs(corpus_bleu(one) - corpus_bleu(other)) >= observed - 1e-9
-    exact = as_large / 2 ** len(REFERENCES)
-    assert 0.02 < exact < 0.98
-    (comparison,) = compare_systems({"good": [GOOD], "fair": [FAIR]}, REFERENCES)
+
+    def mean(trainings: list[list[str]]) -> float:
+        return float(np.mean([corpus_bleu(sentences) for sentences in trainings]))
+
+    def exchanged(swaps: tuple[bool, ...], ones: list[list[str]], others: list[list[str]]) -> float:
+        return mean(
+            [
+                [other if swap else one for swap, one, other in zip(swaps, *trainings, strict=True)]
+                for trainings in zip(ones, others, strict=True)
+            ]
+        )
+
+    observed = mean(good) - mean(fair)
+    as_large = [
+        abs(exchanged(swaps, good, fair) - exchanged(swaps, fair, good)) >= abs(observed) - 1e-9
+        for swaps in product((False, True), repeat=len(REFERENCES))
+    ]
+    assert 0.02 < np.mean(as_large) < 0.98
+    (comparison,) = compare_systems({"good": good, "fair": fair}, REFERENCES)
     assert (comparison.system, comparison.other) == ("good", "fair")
-    assert comparison.difference == pytest.approx(corpus_bleu(GOOD) - corpus_bleu(FAIR))
-    assert comparison.randomization_p == pytest.approx(exact, abs=0.025)  # five deviations of 10,000 draws
+    assert comparison.difference.value == pytest.approx(observed)
+    assert comparison.difference.low < observed < comparison.difference.high
+    assert comparison.randomization_p == pytest.approx(np.mean(as_large), abs=0.025)  # five deviations of 10,000 draws
 
 
 def test_differences_and_none() -> None:
@@ -82,7 +97,8 @@ def test_differences_and_none() -> None:
         ("best", "worst"): True,
         ("twin", "worst"): True,
     }
-    assert found["best", "worst"].difference > 20
+    assert found["best", "worst"].difference.low > 20
+    assert not found["best", "twin"].difference.excludes_zero
     assert found["best", "worst"].bootstrap_p < 0.01
 
 
@@ -92,7 +108,7 @@ def test_trainings_are_no_further_sentences() -> None:
     assert often == once
     assert 0.02 < once.randomization_p < 0.98
     (mixed,) = compare_systems({"good": [GOOD, FAIR], "fair": [FAIR, FAIR]}, REFERENCES)
-    assert mixed.difference == pytest.approx((corpus_bleu(GOOD) - corpus_bleu(FAIR)) / 2)
+    assert mixed.difference.value == pytest.approx((corpus_bleu(GOOD) - corpus_bleu(FAIR)) / 2)
 
 
 def test_holm_by_hand() -> None:

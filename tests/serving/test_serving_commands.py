@@ -1,6 +1,7 @@
 """What `nmt-keras export` and `serve` make of models of before, and of options."""
 
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,6 @@ from nmt_keras.serving import savedmodel
 from nmt_keras.serving.served_model import ServedModel
 from nmt_keras.serving.signatures import TranslationServer
 from nmt_keras.serving_commands import _locator
-from nmt_keras.tracking.registry import register
-from nmt_keras.tracking.runs import start_run
 
 
 @pytest.fixture
@@ -32,8 +31,7 @@ def test_an_export_without_a_card_is_to_be_made_anew(without_card: Path, capsys:
     assert "Export the model anew." in message
 
 
-def test_a_registered_model_without_a_card_is_exported_anew(
-    without_card: Path,
+def test_a_model_directory_is_exported_once(
     export_path: Path,
     loaded: LoadedModel,
     held_out: list[str],
@@ -44,25 +42,27 @@ def test_a_registered_model_without_a_card_is_exported_anew(
 
     def save(server: TranslationServer, path: Path) -> None:
         saved.append(server)
-        shutil.copytree(export_path, path, ignore=shutil.ignore_patterns("*card.json", "*.md"))
+        ignored = shutil.ignore_patterns("*card.json", "*.md")
+        shutil.copytree(export_path, path, ignore=ignored, dirs_exist_ok=True)
 
     monkeypatch.setattr(savedmodel, "_save", save)  # tracing takes long
     directory = tmp_path / "model"
     save_description(directory, loaded.tokenizer, loaded.description)
     save_weights(directory, loaded.model)
-    with start_run("transformer", "old") as run:
-        logged = [run.log_translation_model(without_card, directory, metrics={}, name="bare")]
-        save_held_out(directory, held_out)
-        logged.append(run.log_translation_model(without_card, directory, metrics={}, name="checked"))
-    for model in logged:
-        register(model.model_uri, "old")
-
-    with pytest.raises(
-        ModelError, match=r"models:/old/1 keeps no held-out .* export --model models:/old/1 --source-file"
-    ):
-        _locator("models:/old/1")()
-    locate = _locator("models:/old/2")
-    served = ServedModel("models:/old/2", locate)
-    assert served.exported.path.is_relative_to(tmp_path / "cache")
+    with pytest.raises(ModelError, match=r"model keeps no held-out .* export --model .*model --source-file"):
+        _locator(str(directory))()
+    save_held_out(directory, held_out)
+    served = [ServedModel(str(directory), _locator(str(directory))) for _ in range(2)]
+    assert served[0].exported.path.is_relative_to(tmp_path / "cache")
     assert len(saved) == 1
-    assert served.refresh() is None
+    (directory / "model.weights.h5").write_bytes(b"of a training that goes on")
+    assert [model.refresh() for model in served] == [None, None]
+
+
+def test_an_address_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        assert main(["serve", "--model", "no-such-model", "--port", port]) == 2
+    assert f"must be an address of this machine that is free. Received: 127.0.0.1 {port}" in capsys.readouterr().err

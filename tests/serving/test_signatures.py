@@ -180,7 +180,7 @@ def test_without_attention_there_is_no_alignment(load: Callable[..., LoadedModel
         ("one two three four five. six seven eight nine? zero", 3),
         ("“one two three four!” five six seven eight nine zero", 2),
         ("one two three four five\n\nsix seven eight nine zero one", 2),
-        ("one two three four。five six seven eight。nine zero", 3),
+        ("one two three four。five six seven eight！！！nine zero", 3),
         ("one two three four five six... seven 3.14 eight nine", 2),
     ],
 )
@@ -190,7 +190,7 @@ def test_a_long_text_is_translated_sentence_by_sentence(
     text = f"{'nine eight seven six five four. ' * 2}{text} "
     assert len(loaded.tokenizer.encode_all([text])[0]) > 24
     found = ask(exported, "serving_default", source=["one", text])
-    sentences = [part for part in re.split(r"(?<=[.?!”])\s+(?!3)|(?<=。)|\n+", text) if part.strip()]
+    sentences = [part for part in re.split(r"(?<=[.?!”])\s+(?!3)|(?<=。)|(?<=！！！)|\n+", text) if part.strip()]
     assert len(sentences) == parts + 2
     expected = Translator(loaded.model, loaded.tokenizer, search).translate(sentences)
     assert found["translation"][1].decode() == " ".join(part.text for part in expected if part.text)
