@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -14,13 +15,22 @@ from typing import Annotated, Any
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nmt_keras.errors import ConfigError
 from nmt_keras.serving.batcher import Batcher, QueueFullError
 from nmt_keras.serving.served_model import Align, ServedModel, Translate
+from nmt_keras.serving.source_text import BOUNDARY
 
 # The page's own script and style, and nothing from elsewhere.
 _PAGE_HEADERS = {
@@ -38,6 +48,7 @@ class RequestLimits:
         max_bytes: of a request's body.
         max_sentences: of a request.
         max_characters: of a request's sentences together, and of what is computed at once.
+        max_parts: that a request's sentences would have, were all of them split.
         max_batch: sentences computed at once.
         max_waiting: sentences that wait, for each model; beyond that the answer is 503.
         max_seconds: from a request to its answer; beyond that the answer is 504.
@@ -47,6 +58,7 @@ class RequestLimits:
     max_bytes: int = 1_000_000
     max_sentences: int = 64
     max_characters: int = 10_000
+    max_parts: int = 1000
     max_batch: int = 64
     max_waiting: int = 256
     max_seconds: float = 60.0
@@ -128,7 +140,14 @@ class _Metrics:
         self.requests = Counter(
             "nmt_requests", "Answers, by path and status code", ["path", "code"], registry=self.registry
         )
-        self.seconds = Histogram("nmt_request_seconds", "Time to answer", ["path"], registry=self.registry)
+        self.seconds = Histogram(
+            "nmt_request_seconds",
+            "Time to answer",
+            ["path"],
+            registry=self.registry,
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+        )
+        ProcessCollector(registry=self.registry)
         self.open = Gauge("nmt_open_requests", "Requests that are being answered", registry=self.registry)
         self.sentences = Counter("nmt_sentences", "Sentences computed", ["model"], registry=self.registry)
         self.batch_sizes = Histogram(
@@ -205,6 +224,11 @@ class _Service:
                 f"The sentences of a request must have at most {limits.max_characters} characters. "
                 f"Received: {characters}.",
             )
+        if (parts := sum(1 + len(re.findall(BOUNDARY, sentence)) for sentence in sentences)) > limits.max_parts:
+            raise HTTPException(
+                422,
+                f"A request must have at most {limits.max_parts} ends of sentences and lines. Received: {parts}.",
+            )
         try:
             submitted = self._batchers[model.reference].submit(asked, sentences)
             answers = asyncio.gather(*map(asyncio.wrap_future, submitted))
@@ -259,7 +283,8 @@ def create_app(models: Sequence[ServedModel], limits: RequestLimits) -> FastAPI:
 
     @app.get("/models")
     async def list_models() -> list[dict[str, Any]]:
-        return [{"model": model.reference, "card": model.exported.card} for model in models]
+        present = ((model.reference, model.exported) for model in models)
+        return [{"model": name, "path": str(exported.path), "card": exported.card} for name, exported in present]
 
     @app.get("/healthz")
     async def is_healthy() -> dict[str, str]:

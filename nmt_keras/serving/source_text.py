@@ -10,8 +10,8 @@ from nmt_keras.text.tokenizer import Tokenizer
 FINE, SPLIT, CUT, REPAIRED = range(4)
 """What became of a text; where more than one holds, the largest is told."""
 
-# The end of a sentence, with the quotes and brackets that close after it; or the end of a line.
-_BOUNDARY = r"""([.!?…]+["'”’»)\]]*)\s+|([。！？]+["'”’»）」』]*)\s*|\n+"""
+BOUNDARY = r"""([.!?…]+["'”’»)\]]*)\s+|([。！？]+["'”’»）」』]*)\s*|\n+"""
+"""The end of a sentence, with the quotes and brackets that close after it; or the end of a line. RE2 and Python."""
 _SEPARATOR = b"\xff"  # no byte of valid UTF-8
 _BLANK = r"[\s\v\x1c-\x1f\x{85}\pZ]*"  # what Python's str.isspace() takes for space
 
@@ -42,7 +42,7 @@ def split_text(texts: Any, tokenizer: Tokenizer, max_tokens: int) -> SourceText:
     """Texts of more than `max_tokens` tokens as their sentences; what is too long even so is cut."""
     texts, invalid = _repaired(texts)
     too_long = tokenizer.encode(texts).row_lengths() > max_tokens
-    sentences = tf.strings.regex_replace(texts, _BOUNDARY, rb"\1\2" + _SEPARATOR)
+    sentences = tf.strings.regex_replace(texts, BOUNDARY, rb"\1\2" + _SEPARATOR)
     parts = tf.strings.split(tf.where(too_long, sentences, texts), _SEPARATOR)  # (N, None) ragged
     ids, cut = _cut(tokenizer.encode(parts.flat_values), max_tokens)
     cut = tf.reduce_any(parts.with_flat_values(cut), axis=1)

@@ -26,7 +26,7 @@ class Upper:
     def __init__(self, reference: str, signatures: tuple[str, ...] = ("serving_default", "align")) -> None:
         self.reference = reference
         card = {"signatures": list(signatures), "limits": {"max_beam_size": 4}}
-        self.exported = SimpleNamespace(signatures=dict.fromkeys(signatures), card=card)
+        self.exported = SimpleNamespace(signatures=dict.fromkeys(signatures), card=card, path=Path(reference) / "1")
         self.batches: list[list[str]] = []
         self.entered = threading.Semaphore(0)
         self.go_on = threading.Event()
@@ -85,6 +85,7 @@ def test_translations_come_in_the_order_of_the_sentences(client: TestClient) -> 
         ("/translate", b"\xff\xfe\x00", 400, "parsing the body"),
         ("/translate", b"[" * 50_000, 400, "parsing the body"),
         ("/translate", b"null", 422, "body"),
+        ("/translate", {"sentences": ["a\n" * 600, "。b" * 600]}, 422, "at most 1000 ends of sentences and lines"),
         ("/translate", b'"text"', 422, "body"),
         ("/translate", b"{}", 422, "sentences: Field required"),
         ("/translate", {"sentences": "one"}, 422, "sentences: Input should be a valid list"),
@@ -216,7 +217,7 @@ def test_the_page_asks_nothing_of_other_sites(client: TestClient) -> None:
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert "innerHTML" not in page.text
     assert "//" not in page.text.replace("<!doctype html>", "")
-    assert [row["model"] for row in client.get("/models").json()] == ["one", "two"]
+    assert [(row["model"], row["path"]) for row in client.get("/models").json()] == [("one", "one/1"), ("two", "two/1")]
 
 
 def test_a_served_model_answers_like_its_signatures(exported: ExportedModel, sentences: list[str]) -> None:
