@@ -74,19 +74,19 @@ def run_serve(options: Namespace) -> None:
         max_seconds=options.max_seconds,
         reload_seconds=options.reload_seconds,
     )
-    listener = _bound(options.host, options.port)
-    models = [ServedModel(reference, _locator(reference)) for reference in references]
-    print(f"http://{options.host}:{options.port} serves {', '.join(references)}", file=sys.stderr)
-    # uvicorn stops gracefully, and then raises the signal once more for whoever handled it before.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    config = uvicorn.Config(
-        create_app(models, limits),
-        log_level="warning",
-        timeout_keep_alive=75,  # longer than usual proxies keep a connection
-        timeout_graceful_shutdown=math.ceil(limits.max_seconds),  # a request may never come to its end
-    )
-    with listener, suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+    with _bound(options.host, options.port) as listener:
+        models = [ServedModel(reference, _locator(reference)) for reference in references]
+        print(f"http://{options.host}:{options.port} serves {', '.join(references)}", file=sys.stderr)
+        config = uvicorn.Config(
+            create_app(models, limits),
+            log_level="warning",
+            timeout_keep_alive=75,  # longer than usual proxies keep a connection
+            timeout_graceful_shutdown=math.ceil(limits.max_seconds),  # a request may never come to its end
+        )
+        # uvicorn stops gracefully, and then raises the signal once more for whoever handled it before.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def _bound(host: str, port: int) -> socket.socket:
