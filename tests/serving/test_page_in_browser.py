@@ -23,6 +23,7 @@ class Shouting:
 
     reference = "loud"
     exported = SimpleNamespace(
+        path=Path("loud"),
         signatures={"serving_default": None},
         card={
             "signatures": ["serving_default"], "limits": {"max_beam_size": 4},
