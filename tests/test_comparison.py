@@ -79,6 +79,7 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
     assert {path: path.stat().st_mtime_ns for path in measured} == measured
 
     references = load_corpus(str(digit_files), "eng", "fra").split("test").targets
+    means = {}
     for architecture in ("gru", "transformer"):
         scores = [
             BLEU().corpus_score([text for text, _ in translations], [references]).score
@@ -86,10 +87,12 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
             for result in [read_json(Path(f"comparison/{architecture}-seed{seed}/result.json"))]
             for translations in [result["evaluations"]["test"]["translations"]]
         ]
-        assert statistics.fmean(scores) > 0
+        means[architecture] = statistics.fmean(scores)
+        assert means[architecture] > 0
         cells = next(line for line in out.splitlines() if line.startswith(f"| {architecture} ")).split("|")
-        assert cells[2].strip() == f"{statistics.fmean(scores):.2f} ± {statistics.stdev(scores):.2f}"
+        assert cells[2].strip() == f"{means[architecture]:.2f} ± {statistics.stdev(scores):.2f}"
     (difference,) = [line for line in out.splitlines() if line.startswith("| gru - transformer ")]
+    assert difference.split("|")[2].strip() == f"{means['gru'] - means['transformer']:+.2f}"
     assert difference.split("|")[-2].strip() in {"different", "not significant"}
 
     # Other weights in the place of a model are another model.
