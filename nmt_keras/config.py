@@ -290,6 +290,11 @@ class Preset:
     search: SearchConfig = field(default_factory=SearchConfig)
 
 
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The names that two sets of settings hold different values by, or that only one of them holds."""
+    return [name for name in {**one, **other} if one.get(name) != other.get(name)]
+
+
 def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"a": {"b": 1}} as {"a.b": 1}; an empty mapping stays a value."""
     names: dict[str, Any] = {}

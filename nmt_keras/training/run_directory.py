@@ -17,7 +17,7 @@ from typing import Any
 
 import keras
 
-from nmt_keras.config import flat
+from nmt_keras.config import differing, flat
 from nmt_keras.errors import ConfigError
 from nmt_keras.files import read_json, write_json
 from nmt_keras.training.settings import TrainingCost, TrainingSummary
@@ -51,9 +51,7 @@ class RunDirectory:
             return
         begun, given = flat(read_json(path / _SETTINGS)), flat(settings)
         differences = [
-            f"{name}: begun with {begun.get(name)!r}, received {given.get(name)!r}"
-            for name in {**given, **begun}
-            if begun.get(name) != given.get(name)
+            f"{name}: begun with {begun.get(name)!r}, received {given.get(name)!r}" for name in differing(given, begun)
         ]
         if differences:
             raise ConfigError(

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import psutil
 
-from nmt_keras.config import SearchConfig, TrainingConfig
+from nmt_keras.config import SearchConfig, TrainingConfig, differing
 from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.cleaning import clean_corpus
 from nmt_keras.data.dataset import TokenizedText, TrainingBatches
@@ -263,8 +263,8 @@ def _vocabulary(corpus: Corpus, settings: TrainingSettings) -> tuple[Tokenizer, 
         own, other = ({"architecture": of.architecture} | asdict(of.sizes) for of in (settings, initial.description))
         differences = [
             f"{name}: {own.get(name)!r}, and {other.get(name)!r} in that model"
-            for name in {**own, **other}
-            if own.get(name) != other.get(name) and not name.endswith("dropout_rate")  # which changes no weight
+            for name in differing(own, other)
+            if not name.endswith("dropout_rate")  # which changes no weight
         ]
         if differences:
             raise ConfigError(
