@@ -17,6 +17,9 @@ from nmt_keras.errors import ConfigError, CorpusError, UserError
 from nmt_keras.files import written_whole
 from nmt_keras.processes import processors
 
+_WRITTEN_AT_ONCE = 10_000
+"""Sentences that are translated before any translation is written: an interruption costs no more."""
+
 if TYPE_CHECKING:
     from nmt_keras.data.parallel_text import Corpus, ParallelText
     from nmt_keras.experiment import Outcome
@@ -25,11 +28,12 @@ if TYPE_CHECKING:
     from nmt_keras.training.settings import TrainingSettings
 
 
-def _load_corpus(options: Namespace) -> "Corpus":
+def _load_corpus(options: Namespace, only: str | None = None) -> "Corpus":
     from nmt_keras.data.corpora import load_corpus
 
     # Without --seed: what one command trains on, another must not test on.
-    corpus = load_corpus(options.corpus, options.source_language, options.target_language, options.data_dir)
+    languages = options.source_language, options.target_language
+    corpus = load_corpus(options.corpus, *languages, options.data_dir, only=only)
     if corpus.notice:
         print(corpus.notice, file=sys.stderr)
     return corpus
@@ -131,13 +135,15 @@ def run_compare(options: Namespace) -> int:
 
 def _report(options: Namespace, corpus: "Corpus", outcome: "Outcome", trainings: str = "") -> None:
     """Prints the tables of an experiment and writes its page."""
-    from nmt_keras.comparison import compare_architectures, rows
+    from nmt_keras.comparison import compare_architectures, of_shared_seeds, rows
     from nmt_keras.comparison_report import write_report
+    from nmt_keras.metrics.tokenization import unit
     from nmt_keras.report.summary import print_by_length, print_comparisons, print_scores
 
+    outcome = replace(outcome, models=of_shared_seeds(outcome.models))
     table = rows(outcome.models)
     print_scores(table, f"{corpus.name}, {corpus.source_language}-{corpus.target_language}{trainings}")
-    print_by_length(table)
+    print_by_length(table, unit(corpus.source_language))
     comparisons = {split: compare_architectures(outcome.models, corpus, split) for split in table[0].bleu}
     for split, pairs in comparisons.items():
         if pairs:
@@ -212,12 +218,16 @@ def given_search(options: Namespace, loaded: "LoadedModel") -> SearchConfig:
 def run_evaluate(options: Namespace) -> None:
     from nmt_keras.decoding.translator import Translator
     from nmt_keras.evaluation import evaluate
+    from nmt_keras.metrics.tokenization import unit
 
+    if options.output is not None and Path(options.output).is_dir():
+        raise ConfigError(f"--output must be a file. Received: {options.output}, a directory.")
     text, corpus, split = given_test_set(options)
     loaded = given_model(options)
     check_languages(options, loaded)
     search = given_search(options, loaded)
-    evaluation = evaluate(Translator(loaded.model, loaded.tokenizer, search), text, loaded.description.target_language)
+    languages = loaded.description.source_language, loaded.description.target_language
+    evaluation = evaluate(Translator(loaded.model, loaded.tokenizer, search), text, *languages)
     if options.output is not None:
         with written_whole(Path(options.output)) as beside:
             beside.write_bytes(b"".join(map(_line, evaluation.hypotheses)))
@@ -229,14 +239,15 @@ def run_evaluate(options: Namespace) -> None:
     for name, score in (("BLEU", evaluation.bleu), ("chrF", evaluation.chrf)):
         print(f"{name} {score.score:.2f}  {score.signature}")
     for row in evaluation.by_length:
-        words = f"{row['from']}-{row['to']}" if row["to"] else f"{row['from']}+"
-        print(f"{words:>8} words: {row['sentences']:5d} sentences, BLEU {row['bleu']:.2f}, chrF {row['chrf']:.2f}")
+        lengths = f"{row['from']}-{row['to']}" if row["to"] else f"{row['from']}+"
+        scores = f"BLEU {row['bleu']:.2f}, chrF {row['chrf']:.2f}"
+        print(f"{lengths:>8} {unit(languages[0])}: {row['sentences']:5d} sentences, {scores}")
 
 
 def given_test_set(options: Namespace) -> "tuple[ParallelText, str | None, str | None]":
     """The text to evaluate on, its corpus and split (None for files)."""
     if options.source_file is None and options.reference_file is None:
-        corpus = _load_corpus(options)
+        corpus = _load_corpus(options, options.split)
         return corpus.split(options.split), corpus.name, options.split
     if options.source_file is None or options.reference_file is None:
         raise ConfigError(
@@ -281,7 +292,7 @@ def run_translate(options: Namespace) -> None:
             f"and a beam of {search.beam_size}."
         )
     try:
-        lines = sys.stdin.buffer.read().decode("utf-8")
+        lines = sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UserError(
@@ -292,11 +303,13 @@ def run_translate(options: Namespace) -> None:
     sentences = [line.removesuffix("\r") for line in lines.removesuffix("\n").split("\n")]
     translator = Translator(loaded.model, loaded.tokenizer, search, n_best)
     with progress_bar("translating", len(sentences)) as advance:
-        translations = translator.n_best(sentences, advance)
-    for number, found in enumerate(translations, start=1):
-        for text, score in found:
-            place = "" if options.n_best is None else f"{number}\t{score:.4f}\t"
-            sys.stdout.buffer.write(place.encode() + _line(text))
+        for start in range(0, len(sentences), _WRITTEN_AT_ONCE):
+            translations = translator.n_best(sentences[start : start + _WRITTEN_AT_ONCE], advance)
+            for number, found in enumerate(translations, start=start + 1):
+                for text, score in found:
+                    place = "" if options.n_best is None else f"{number}\t{score:.4f}\t"
+                    sys.stdout.buffer.write(place.encode() + _line(text))
+            sys.stdout.buffer.flush()
 
 
 def _line(translation: str) -> bytes:

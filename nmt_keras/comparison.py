@@ -9,9 +9,10 @@ import numpy as np
 
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.experiment import TrainedModel
-from nmt_keras.metrics.bootstrap import Interval, SentenceCounts, mean_bleu, sentence_counts
+from nmt_keras.metrics.bootstrap import Interval, SentenceCounts, bleu_of_sums, mean_bleu, sentence_counts
 from nmt_keras.metrics.by_length import length_buckets, quantile_edges
 from nmt_keras.metrics.significance import PairedComparison, compare_systems
+from nmt_keras.metrics.tokenization import sentence_lengths, unit
 from nmt_keras.report.summary import Row
 from nmt_keras.training.settings import TrainingCost
 
@@ -44,17 +45,24 @@ def training_cost(trained: Sequence[TrainedModel]) -> TrainingCost:
     )
 
 
+def of_shared_seeds(models: Mapping[str, TrainedModel]) -> dict[str, TrainedModel]:
+    """The trainings with seeds that every architecture was trained with, lest means be of different seeds; all, where
+    there is no such seed."""
+    seeds = [{model.settings.seed for model in trained} for trained in by_architecture(models).values()]
+    shared = set.intersection(*seeds) or set.union(*seeds)
+    return {name: model for name, model in models.items() if model.settings.seed in shared}
+
+
 def compare_architectures(models: Mapping[str, TrainedModel], corpus: Corpus, split: str) -> list[PairedComparison]:
     """Tests each two architectures on a split, with the translations of all seeds.
 
-    Only seeds with which every architecture was trained count, so that each is measured on as many sentences.
+    Nothing is tested where the architectures were trained with different seeds (see `of_shared_seeds`).
     """
     grouped = by_architecture(models)
-    seeds = set.intersection(*({model.settings.seed for model in trained} for trained in grouped.values()))
-    if not seeds:
+    if len({tuple(model.settings.seed for model in trained) for trained in grouped.values()}) > 1:
         return []
     trainings = {
-        architecture: [model.evaluations[split].hypotheses for model in trained if model.settings.seed in seeds]
+        architecture: [model.evaluations[split].hypotheses for model in trained]
         for architecture, trained in grouped.items()
     }
     return compare_systems(trainings, corpus.split(split).targets, corpus.target_language)
@@ -82,41 +90,50 @@ class LengthBucket(NamedTuple):
     """BLEU of all architectures on sentences of similar source length.
 
     Args:
-        words: least and greatest length, such as "6-10".
-        mean_words: mean length.
+        lengths: least and greatest, such as "6-10 words".
+        mean_length: in the same unit.
         sentences: their number.
         bleu: by architecture, mean over its seeds.
         resampled: by architecture, what the interval was made of (`mean_bleu`).
+        of_seeds: by architecture, BLEU of each seed.
     """
 
-    words: str
-    mean_words: float
+    lengths: str
+    mean_length: float
     sentences: int
     bleu: Mapping[str, Interval]
     resampled: Mapping[str, np.ndarray]
+    of_seeds: Mapping[str, np.ndarray]
 
 
-def bleu_by_length(sources: Sequence[str], counts: Mapping[str, Sequence[SentenceCounts]]) -> list[LengthBucket]:
+def bleu_by_length(
+    sources: Sequence[str], counts: Mapping[str, Sequence[SentenceCounts]], language: str = ""
+) -> list[LengthBucket]:
     """BLEU by source length, in buckets of at least 100 sentences, shortest first.
 
     Args:
         sources: N of them.
         counts: by architecture, of each training, of translations of these sources.
+        language: code of the sources'.
     """
-    lengths = np.array([len(source.split()) for source in sources])
+    lengths = np.array(sentence_lengths(sources, language))
     buckets = []
-    for first, last, members in length_buckets(sources, quantile_edges(sources)):
+    for first, last, members in length_buckets(sources, quantile_edges(sources, language), language):
         means = {
             architecture: mean_bleu([of_training.counts[members] for of_training in trained])
             for architecture, trained in counts.items()
         }
         buckets.append(
             LengthBucket(
-                f"{first}-{last or lengths.max()}",
+                f"{first}-{last or lengths.max()} {unit(language)}",
                 float(lengths[members].mean()),
                 len(members),
                 {architecture: found for architecture, (found, _) in means.items()},
                 {architecture: resampled for architecture, (_, resampled) in means.items()},
+                {
+                    architecture: np.array([bleu_of_sums(of.counts[members].sum(axis=0)) for of in trained])
+                    for architecture, trained in counts.items()
+                },
             )
         )
     return buckets

@@ -46,16 +46,16 @@ def charts(
     yield Chart(
         "length",
         "BLEU by source length with 95% intervals",
-        "Words in the source sentence (mean of the bucket)",
+        "Length of the source sentence (mean of the bucket)",
         "BLEU",
         [
             Series(
                 name,
-                [bucket.mean_words for bucket in buckets],
+                [bucket.mean_length for bucket in buckets],
                 [bucket.bleu[name].value for bucket in buckets],
                 [bucket.bleu[name].low for bucket in buckets],
                 [bucket.bleu[name].high for bucket in buckets],
-                [f"{bucket.words} words, {bucket.sentences} sentences" for bucket in buckets],
+                [f"{bucket.lengths}, {bucket.sentences} sentences" for bucket in buckets],
                 colours[name],
             )
             for name in grouped

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from nmt_keras.experiment import Outcome, TrainedModel
 from nmt_keras.metrics.adequacy import rare_word_recall, repetition, word_counts
 from nmt_keras.metrics.bootstrap import Interval, SentenceCounts, mean_bleu
 from nmt_keras.metrics.significance import PairedComparison
+from nmt_keras.metrics.tokenization import sentence_lengths
 from nmt_keras.report.chart import HeatMap, Table
 from nmt_keras.report.figures import chart_image, heat_map_image
 from nmt_keras.report.page import Duel, Report, Translated, write_page
@@ -77,8 +78,8 @@ def comparison_report(
     size = len(corpus.split("test"))
     tests = {name: mean_bleu([of.counts[:size] for of in counts[name]])[0] for name in grouped}  # splits begin so
     ranked = sorted(grouped, key=lambda name: tests[name].value, reverse=True)
-    buckets = bleu_by_length(sources, counts)
-    longest = max(len(source.split()) for source in corpus.split("train").sources)
+    buckets = bleu_by_length(sources, counts, corpus.source_language)
+    longest = _longest_trained_on(corpus, outcome.models.values())
     pairs = list(comparisons.get("test", ()))
     scores, notes = _scores(corpus, grouped, ranked, tests, pairs)
     seeds = sorted({model.settings.seed for model in outcome.models.values()})
@@ -93,7 +94,7 @@ def comparison_report(
         ],
         notice=corpus.notice,
         findings=list(_findings(ranked, tests, pairs, len(seeds))),
-        claims=claims(grouped, [bucket for bucket in buckets if bucket.mean_words <= longest]),
+        claims=claims(grouped, [bucket for bucket in buckets if bucket.mean_length <= longest]),
         tables={"scores": scores}
         | {f"pairs-{split}": _pairs(list(of), split) for split, of in comparisons.items() if of},
         charts={chart.name: chart for chart in charts(grouped, ranked, tests, buckets)},
@@ -103,6 +104,13 @@ def comparison_report(
         commands=["pip install -e .", command],
         versions=list(_versions(corpus, outcome)),
     )
+
+
+def _longest_trained_on(corpus: Corpus, models: Iterable[TrainedModel]) -> int:
+    """Length of the longest source that every training kept, or less where pairs were left out for their targets."""
+    left_out = max(model.summary.dropped["too_long"] + model.summary.dropped["too_many_tokens"] for model in models)
+    lengths = sorted(sentence_lengths(corpus.split("train").sources, corpus.source_language))
+    return lengths[-1 - left_out]
 
 
 def _findings(
@@ -139,8 +147,8 @@ def _scores(
     tests: Mapping[str, Interval],
     pairs: Sequence[PairedComparison],
 ) -> tuple[Table, dict[str, str]]:
-    test = corpus.split("test")
-    seen = word_counts(corpus.split("train").targets)
+    test, language = corpus.split("test"), corpus.target_language
+    seen = word_counts(corpus.split("train").targets, language)
     # The BLEU that every architecture reaches, so that each has a time to it.
     goal = min(
         max(row["valid_bleu"] for row in model.summary.history) for trained in grouped.values() for model in trained
@@ -153,7 +161,7 @@ def _scores(
     for name in ranked:
         trained = grouped[name]
         hypotheses = [model.evaluations["test"].hypotheses for model in trained]
-        recalls = [rare_word_recall(of_seed, test.targets, seen) for of_seed in hypotheses]
+        recalls = [rare_word_recall(of_seed, test.targets, seen, language) for of_seed in hypotheses]
         times = [_seconds_to(model, goal) for model in trained]
         rows.append(
             [
@@ -165,8 +173,8 @@ def _scores(
                 mean_of_seeds([model.measurements.ter.score for model in trained], ".2f"),
                 mean_of_seeds([model.measurements.perplexity["test"] for model in trained], ".2f"),
                 mean_of_seeds([100 * recall.share for recall in recalls if recall.share is not None], ".1f"),
-                mean_of_seeds([100 * repetition(of_seed) for of_seed in hypotheses], ".1f"),
-                mean_of_seeds([_length_ratio(of_seed, test.targets) for of_seed in hypotheses], ".3f"),
+                mean_of_seeds([100 * repetition(of_seed, language) for of_seed in hypotheses], ".1f"),
+                mean_of_seeds([_length_ratio(of_seed, test.targets, language) for of_seed in hypotheses], ".3f"),
                 *([mean_of_seeds([seconds / 60 for seconds in times if seconds is not None], ".1f")] if timed else []),
                 f"{costs[name].tokens_per_second:,.0f}",
                 *([f"{costs[name].joules_per_token:.3f}"] if energy else []),
@@ -182,7 +190,8 @@ def _scores(
     ]  # fmt: skip
     first = grouped[ranked[0]][0]
     signatures = [first.evaluations["test"].bleu, first.evaluations["test"].chrf, first.measurements.ter]
-    wanted = rare_word_recall(test.targets, test.targets, seen).wanted
+    repeated = 100 * repetition(test.targets, language)
+    wanted = rare_word_recall(test.targets, test.targets, seen, language).wanted
     minutes = (
         f"Minutes: of updates on {first.summary.cost.processors} CPU, to the first validation BLEU of {goal:.1f}, "
         "which every training reached. "
@@ -192,7 +201,7 @@ def _scores(
         "The interval is that of bootstrap resampling of the test sentences. From the best: the difference in BLEU, "
         "and the larger of its two corrected p-values. Perplexity is per vocabulary token. "
         f"Rare words: share of the {wanted:,} words of the references that training has ten times or less. "
-        f"Repeated: bigrams that their sentence already had (references: {100 * repetition(test.targets):.1f}%). "
+        f"Repeated: bigrams that their sentence already had (references: {repeated:.1f}%). "
         f"{minutes if timed else ''}Tokens/s: target tokens in training, on {costs[ranked[0]].processors} CPU. "
         f"{'J a token: that the processors used in training, by their counters. ' if energy else ''}"
         "GB: peak memory of the training's process. ms a sentence: median latency, one sentence at a time. Signatures: "
@@ -215,8 +224,8 @@ def _seconds_to(model: TrainedModel, goal: float) -> float | None:
     return reached[0]["training_seconds"] if reached else None
 
 
-def _length_ratio(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    hypothesis, reference = (word_counts(sentences).total() for sentences in (hypotheses, references))
+def _length_ratio(hypotheses: Sequence[str], references: Sequence[str], language: str) -> float:
+    hypothesis, reference = (word_counts(sentences, language).total() for sentences in (hypotheses, references))
     return hypothesis / max(reference, 1)
 
 

@@ -42,7 +42,7 @@ class VocabularyConfig:
     def __post_init__(self) -> None:
         _raise(
             _faults(self, "above 260 (4 special tokens and 256 bytes)", size=self.size > 260),
-            _faults(self, "above 0 and at most 1", character_coverage=0 < self.character_coverage <= 1),
+            _faults(self, "at least 0.98 and at most 1", character_coverage=0.98 <= self.character_coverage <= 1),
         )
 
 
@@ -203,6 +203,8 @@ class TrainingConfig:
         validate_every: epochs between validations; the last epoch is always validated.
         patience: validations without a better BLEU (to a tenth), or an equal one with a lower loss, that end training.
         jit_compile: with TensorFlow, compile with XLA where model and devices allow it. JAX always does.
+        precision: of the products of a training step, for accelerators that compute faster in bfloat16; weights, sums
+            of the loss, validation and the model that is kept are float32 in any case.
     """
 
     epochs: int = 100
@@ -219,6 +221,7 @@ class TrainingConfig:
     validate_every: int = 1
     patience: int = 10
     jit_compile: bool = True
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         positive = (
@@ -253,7 +256,7 @@ class SearchConfig:
         beam_size: hypotheses kept, K; 1 is greedy search.
         length_penalty: exponent a of GNMT's penalty ((5 + length) / 6)^a that divides the log-probability.
         max_length_ratio: a translation has at most this times the source's tokens, plus `extra_length`.
-        extra_length: see there.
+        extra_length: tokens, beside `max_length_ratio` times the source's.
         batch_size: sentences searched at once.
     """
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.decoding.translator import Scorer, Translation, Translator
 from nmt_keras.metrics.bleu import Score, bleu, chrf
-from nmt_keras.metrics.by_length import by_length
+from nmt_keras.metrics.by_length import DEFAULT_EDGES, by_length
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.progress import progress_bar
 
@@ -21,7 +21,7 @@ class Evaluation:
     Args:
         bleu: sacreBLEU's BLEU, cased and detokenized.
         chrf: sacreBLEU's chrF2.
-        by_length: BLEU and chrF by source length in words.
+        by_length: BLEU and chrF by source length, in what `tokenization.unit` says.
         translations: in the order of the sources.
         sentences_per_second: of the search, tokenization included, its compilation excluded (but JAX compiles anew for
             each shape of batch, which is in it).
@@ -39,14 +39,15 @@ class Evaluation:
         text: ParallelText,
         translations: Sequence[Translation],
         sentences_per_second: float,
+        source_language: str = "",
         target_language: str = "",
     ) -> "Evaluation":
-        """Compares translations of the sources of `text` with its targets, which are in that language."""
+        """Compares translations of the sources of `text` with its targets."""
         hypotheses = [translation.text for translation in translations]
         return cls(
             bleu(hypotheses, text.targets, target_language),
             chrf(hypotheses, text.targets),
-            by_length(text.sources, hypotheses, text.targets, language=target_language),
+            by_length(text.sources, hypotheses, text.targets, DEFAULT_EDGES, source_language, target_language),
             translations,
             sentences_per_second,
         )
@@ -75,13 +76,14 @@ class ReadyModel(NamedTuple):
         return cls(loaded, Translator(model, tokenizer, loaded.description.search), Scorer(model, tokenizer))
 
 
-def evaluate(translator: Translator, text: ParallelText, target_language: str) -> Evaluation:
+def evaluate(translator: Translator, text: ParallelText, source_language: str, target_language: str) -> Evaluation:
     """Translates the sources of `text`, with a progress bar on stderr, and compares with its targets."""
     translator.translate([next(filter(str.strip, text.sources), "")])  # the first time it compiles
     began = time.perf_counter()
     with progress_bar("translating", len(text)) as advance:
         translations = translator.translate(text.sources, advance)
-    return Evaluation.of(text, translations, len(text) / (time.perf_counter() - began), target_language)
+    sentences_per_second = len(text) / (time.perf_counter() - began)
+    return Evaluation.of(text, translations, sentences_per_second, source_language, target_language)
 
 
 def latency(translator: Translator, sentences: Sequence[str]) -> float:

@@ -255,6 +255,7 @@ def _trained_model(
             corpus.split(split),
             [Translation(*pair) for pair in found["translations"]],
             found["sentences_per_second"],
+            corpus.source_language,
             corpus.target_language,
         )
         for split, found in values["evaluations"].items()
@@ -284,7 +285,7 @@ def _evaluate(
     for split in test_splits:
         text = corpus.split(split)
         datasets[split] = _log_dataset(run, corpus, split)
-        evaluations[split] = evaluate(ready.translator, text, corpus.target_language)
+        evaluations[split] = evaluate(ready.translator, text, corpus.source_language, corpus.target_language)
         run.log_table(
             {
                 "source": text.sources,

@@ -18,6 +18,7 @@ from nmt_keras.errors import ModelError
 from nmt_keras.evaluation import Evaluation, ReadyModel, latency
 from nmt_keras.files import read_json, write_json
 from nmt_keras.metrics.bleu import Score, ter
+from nmt_keras.metrics.tokenization import sentence_lengths
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.models.factory import build_model
 from nmt_keras.processes import processors
@@ -170,7 +171,7 @@ def _gradient_norms(
 
 def _attention(loaded: LoadedModel, test: ParallelText, evaluation: Evaluation, sentences: int) -> list[dict[str, Any]]:
     """The model's own translations of the same few sentences for every model, from short ones to long ones."""
-    order = np.argsort([len(source.split()) for source in test.sources], kind="stable")
+    order = np.argsort(sentence_lengths(test.sources, loaded.description.source_language), kind="stable")
     chosen = order[np.unique(np.linspace(0.25 * len(order), 0.95 * (len(order) - 1), sentences).astype(int))]
     pairs = []
     for index in chosen:

@@ -11,11 +11,12 @@ QUICK = ("--architectures", "rnn,lstm,gru,lstm-attention,transformer", "--seeds"
 def add_corpus(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--corpus",
+        type=str,
         default="phrasebook",
         help="phrasebook, multi30k, or a directory with train.SRC, train.TGT, valid.SRC, ... or one TSV per split",
     )
-    parser.add_argument("--source-language", default="en", help="code of the source language")
-    parser.add_argument("--target-language", default="fr", help="code of the target language")
+    parser.add_argument("--source-language", type=str, default="en", help="code of the source language")
+    parser.add_argument("--target-language", type=str, default="fr", help="code of the target language")
     parser.add_argument(
         "--data-dir", type=str | None, default=None, help="read named corpora here instead of downloading them"
     )

@@ -79,14 +79,14 @@ def judge(
         A finding for each rule, and for each length bucket of 100 sentences and more.
     """
     ready = ReadyModel.of(candidate)
-    language = candidate.description.target_language
-    own = evaluate(ready.translator, text, language)
+    languages = candidate.description.source_language, candidate.description.target_language
+    own = evaluate(ready.translator, text, *languages)
     if champion is None:
         figures = f"BLEU {own.bleu.score:.2f}; there is no champion to compare with"
         findings = [Finding("gain", True, figures)]
     else:
-        other = evaluate(ReadyModel.of(champion).translator, text, language)
-        findings = [_gain(own, other, text, language, rules), *_falls(own, other, text, language, rules)]
+        other = evaluate(ReadyModel.of(champion).translator, text, *languages)
+        findings = [_gain(own, other, text, languages[1], rules), *_falls(own, other, text, *languages, rules)]
     findings.append(_export(candidate, export, own, text, rules.export_sentences))
     return [*findings, _latency(ready, text.sources, rules)]
 
@@ -101,10 +101,12 @@ def _gain(own: Evaluation, other: Evaluation, text: ParallelText, language: str,
     return Finding("gain", pair.significant and pair.difference.value >= max(rules.min_gain, 1e-9), figures)
 
 
-def _falls(own: Evaluation, other: Evaluation, text: ParallelText, language: str, rules: Rules) -> list[Finding]:
-    counts = [sentence_counts(evaluation.hypotheses, text.targets, language).counts for evaluation in (own, other)]
+def _falls(
+    own: Evaluation, other: Evaluation, text: ParallelText, source_language: str, target_language: str, rules: Rules
+) -> list[Finding]:
+    counts = [sentence_counts(found.hypotheses, text.targets, target_language).counts for found in (own, other)]
     findings = []
-    for first, last, members in length_buckets(text.sources):
+    for first, last, members in length_buckets(text.sources, language=source_language):
         if len(members) < _LEAST_SENTENCES:
             continue
         (candidate, resampled), (champion, others) = (mean_bleu([of_system[members]]) for of_system in counts)

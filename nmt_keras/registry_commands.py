@@ -10,8 +10,6 @@ from jsonargparse import Namespace
 from nmt_keras.commands import check_languages, given_test_set
 from nmt_keras.errors import ModelError, UserError
 
-ROLLED_BACK = "rolled back"
-
 
 def run_models(options: Namespace) -> None:
     from nmt_keras.report.summary import print_versions
@@ -54,10 +52,14 @@ def run_register(options: Namespace) -> None:
 
 
 def run_rollback(options: Namespace) -> None:
-    from nmt_keras.tracking.promotion import record, roll_back
+    from nmt_keras.serving.savedmodel import checked_card, newest_version
+    from nmt_keras.tracking.promotion import roll_back
+    from nmt_keras.tracking.registry import resolve
 
-    present, previous = roll_back(options.name)
-    record(options.name, present, {"decision": ROLLED_BACK})
+    def check(version: int) -> None:
+        checked_card(newest_version(resolve(f"models:/{options.name}/{version}", "saved_model")))
+
+    present, previous = roll_back(options.name, check)
     print(f"{options.name}: champion is version {previous} again, in place of version {present}.")
 
 
@@ -69,7 +71,7 @@ def run_promote(options: Namespace) -> int:
     from nmt_keras.models.directory import load_model
     from nmt_keras.promotion import judge
     from nmt_keras.serving.savedmodel import newest_version
-    from nmt_keras.tracking.promotion import champion_of, decision_of, promote_champion, record
+    from nmt_keras.tracking.promotion import ROLLED_BACK, champion_of, decision_of, promote_champion, record
     from nmt_keras.tracking.registry import add_version, resolve, version_of
 
     name = options.name

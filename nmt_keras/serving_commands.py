@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import shutil
 import signal
 import socket
 import sys
@@ -14,6 +15,7 @@ from jsonargparse import Namespace
 
 from nmt_keras.commands import given_search
 from nmt_keras.errors import ConfigError, ModelError, UserError
+from nmt_keras.files import used
 
 
 def run_export(options: Namespace) -> None:
@@ -48,7 +50,7 @@ def run_export(options: Namespace) -> None:
 
 def _read_sentences(path: Path) -> list[str]:
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"--source-file must be a text file in UTF-8, a sentence a line. Received: {path}: {error}."
@@ -120,14 +122,18 @@ def _exported(directory: Path, reference: str) -> Path:
 
     from nmt_keras.models.directory import load_model, read_held_out
     from nmt_keras.serving.model_card import Provenance, training_facts
-    from nmt_keras.serving.savedmodel import export_savedmodel
+    from nmt_keras.serving.savedmodel import FORMAT, checked_card, export_savedmodel
+    from nmt_keras.version import VERSION
 
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"{VERSION} {FORMAT}".encode())
     for name in ("model.json", "vocabulary.model", "model.weights.h5"):
         digest.update((directory / name).read_bytes() if (directory / name).is_file() else b"")
     kept = Path(user_cache_dir("nmt_keras")) / "exports" / digest.hexdigest()[:32]
     if (kept / "1").is_dir():
-        return kept / "1"
+        with suppress(ModelError):
+            checked_card(kept / "1")
+            return used(kept) / "1"
+        shutil.rmtree(kept)
     loaded = load_model(directory)
     held_out = read_held_out(directory)
     if not held_out:
@@ -136,8 +142,8 @@ def _exported(directory: Path, reference: str) -> Path:
             f"`nmt-keras export --model {reference} --source-file FILE --output DIR`."
         )
     try:
-        return export_savedmodel(loaded, kept, held_out, version=1, provenance=Provenance(training_facts(directory)))
+        export_savedmodel(loaded, kept, held_out, version=1, provenance=Provenance(training_facts(directory)))
     except ConfigError:
         if not (kept / "1").is_dir():  # otherwise another server was first
             raise
-        return kept / "1"
+    return used(kept) / "1"

@@ -44,8 +44,9 @@ def test_figures_that_bear_the_story_out() -> None:
         "transformer": [training(times=(10.0, 13.0))],
     }
     counts = {"rnn": wrong(10, 90), "lstm": wrong(10, 50), "rnn-attention": wrong(10, 15), "transformer": wrong(5, 5)}
+    counts["rnn"] = [*counts["rnn"], *wrong(10, 80)]  # of another seed
     buckets = bleu_by_length(SOURCES, counts)
-    assert [(bucket.words, bucket.sentences) for bucket in buckets] == [("1-3", 120), ("4-8", 120)]
+    assert [(bucket.lengths, bucket.sentences) for bucket in buckets] == [("1-3 words", 120), ("4-8 words", 120)]
     found = claims(grouped, buckets)
     assert [claim.supported for claim in found] == [True] * 5
     assert found[4].evidence[0].startswith("rnn: a step with sentences of 64 tokens takes 5.00 times as long as with 8")
@@ -61,6 +62,42 @@ def test_figures_that_do_not() -> None:
     }
     counts = {name: wrong(20, 20 + place) for place, name in enumerate(grouped)}  # a difference of chance
     assert [claim.supported for claim in claims(grouped, bleu_by_length(SOURCES, counts))] == [False] * 5
+
+
+ALL = {
+    "rnn": {"far": 0.6, "times": (10.0, 50.0)},
+    "lstm": {"far": 0.7, "times": (12.0, 60.0)},
+    "gru": {"far": 0.7, "times": (12.0, 60.0)},
+    "rnn-attention": {"times": (20.0, 80.0)},
+    "transformer": {"times": (10.0, 13.0)},
+}
+WRONG = {name: wrong(10, long) for name, long in zip(ALL, (90, 50, 50, 15, 5), strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("claim", "figures", "counts"),
+    [
+        (0, {"gru": {"far": 0.9}}, {}),  # one that keeps its accuracy
+        (1, {}, {"rnn": [*wrong(10, 90), *wrong(10, 12)]}),  # one seed that keeps as much as attention does
+        (2, {}, {"gru": wrong(10, 90)}),
+        (2, {}, {"lstm": [*wrong(10, 30), *wrong(10, 95)]}),
+        (3, {}, {"rnn-attention": wrong(10, 88)}),
+        (4, {"transformer": {"times": (10.0, 38.0)}}, {}),  # 3.8 times, and 4.0 times: that may be chance
+    ],
+)
+def test_one_exception_is_enough_against_a_claim(claim: int, figures: dict, counts: dict) -> None:
+    def found(figures: dict, counts: dict) -> list[bool | None]:
+        grouped = {name: [training(**of)] for name, of in (ALL | figures).items()}
+        return [claim.supported for claim in claims(grouped, bleu_by_length(SOURCES, WRONG | counts))]
+
+    assert found({}, {}) == [True] * 5
+    assert found(figures, counts)[claim] is False
+
+
+def test_without_attention_on_the_same_cell_the_bottleneck_is_not_judged() -> None:
+    grouped = {name: [training()] for name in ("rnn", "transformer")}
+    counts = {"rnn": wrong(10, 90), "transformer": wrong(5, 5)}
+    assert claims(grouped, bleu_by_length(SOURCES, counts))[1].supported is None
 
 
 def test_without_figures_nothing_is_claimed() -> None:

@@ -111,6 +111,11 @@ def test_the_n_best_translations(
         assert main(["translate", "--model", str(trained), "--beam-size", "4", *options]) == 0
         rows.append([line.split("\t") for line in capsys.readouterr().out.splitlines()])
     best, n_best = rows
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, "_WRITTEN_AT_ONCE", 2)
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbf" + text)))
+        assert main(["translate", "--model", str(trained), "--beam-size", "4", "--n-best", "3"]) == 0
+        assert [line.split("\t") for line in capsys.readouterr().out.splitlines()] == n_best
     assert [number for number, _, _ in n_best] == ["1", "1", "1", "2", "3", "3", "3"]
     assert [n_best[row][2] for row in (0, 3, 4)] == [line for (line,) in best]
     for start in (0, 4):
@@ -124,7 +129,15 @@ def test_the_n_best_translations(
 
 @pytest.mark.parametrize(
     ("text", "lines"),
-    [(b"one two\n\nsix\n", 3), (b"one", 1), (b"\n\n", 2), (b"", 0), (b"one\r\ntwo\r\n", 2), ("a\u2028b\n".encode(), 1)],
+    [
+        (b"one two\n\nsix\n", 3),
+        (b"one", 1),
+        (b"\n\n", 2),
+        (b"", 0),
+        (b"one\r\ntwo\r\n", 2),
+        (b"\xef\xbb\xbf", 0),
+        ("a\u2028b\n".encode(), 1),
+    ],
 )
 def test_translate_gives_as_many_lines_as_it_takes(
     trained: Path,

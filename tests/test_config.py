@@ -21,7 +21,7 @@ from nmt_keras.errors import ConfigError
         (VocabularyConfig, {"size": 0}),
         (VocabularyConfig, {"size": 260}),
         (VocabularyConfig, {"character_coverage": 1.01}),
-        (VocabularyConfig, {"character_coverage": 0.0}),
+        (VocabularyConfig, {"character_coverage": 0.97}),
         (TransformerConfig, {"num_decoder_layers": 0}),
         (TransformerConfig, {"num_heads": 0}),
         (TransformerConfig, {"model_dim": 126}),
@@ -53,7 +53,7 @@ def test_a_value_that_breaks_its_rule_is_named(config: type, wrong: dict[str, fl
 @pytest.mark.parametrize(
     ("config", "right"),
     [
-        (VocabularyConfig, {"character_coverage": 1.0}),
+        (VocabularyConfig, {"character_coverage": 0.98}),
         (TransformerConfig, {"dropout_rate": 0.0, "model_dim": 12, "num_heads": 3}),
         (TrainingConfig, {"label_smoothing": 0.0, "ema_decay": 0.0, "batch_tokens": 100}),
         (SearchConfig, {"beam_size": 1, "length_penalty": 0.0, "extra_length": 1}),

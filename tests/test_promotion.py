@@ -94,6 +94,7 @@ def evaluation(wrong: range) -> Evaluation:
         (range(60), range(0), Rules(), ["gain", "length 1-5"]),
         (range(60), range(60), Rules(), ["gain"]),
         (range(1), range(2), Rules(min_gain=0.0), ["gain"]),  # by chance
+        (range(0), range(5), Rules(min_gain=0.0), ["gain"]),  # by chance, though each of the five speaks for one
         (range(0), range(60), Rules(min_gain=50.0), ["gain"]),
         (range(40), range(120, 220), Rules(), ["length 1-5"]),  # better in all, worse where sentences are short
         (range(40), range(120, 220), Rules(max_fall=60.0), []),
@@ -105,9 +106,9 @@ def test_what_is_asked_of_a_new_champion(
     class Loaded:
         def __init__(self, wrong: range) -> None:
             self.evaluation = evaluation(wrong)
-            self.description = SimpleNamespace(target_language="fr")
+            self.description = SimpleNamespace(source_language="en", target_language="fr")
 
-    monkeypatch.setattr(promotion, "evaluate", lambda translator, text, language: translator.evaluation)
+    monkeypatch.setattr(promotion, "evaluate", lambda translator, *_: translator.evaluation)
     monkeypatch.setattr(promotion, "ReadyModel", SimpleNamespace(of=lambda loaded: SimpleNamespace(translator=loaded)))
     monkeypatch.setattr(promotion, "_export", lambda *arguments: promotion.Finding("export", True, ""))
     monkeypatch.setattr(promotion, "_latency", lambda *arguments: promotion.Finding("latency", True, ""))

@@ -97,13 +97,15 @@ def audit(corpus: Corpus, limits: Limits = DEFAULT_LIMITS, max_places: int = 5) 
     languages = {"source": corpus.source_language, "target": corpus.target_language}
     scripts = {side: ScriptCheck(language) for side, language in languages.items() if scripts_of(language)}
     train = _Seen()
-    if "train" in corpus.splits:
-        train.add_all(corpus.splits["train"])
     findings: list[Finding] = []
-    for split, text in corpus.splits.items():
+    # train comes first, since the others are compared with it.
+    for split in sorted(corpus.splits, key=lambda split: split != "train"):
+        text = corpus.splits[split]
         places = _Places(split, text, max_places)
         _check_pairs(text, limits, scripts, places)
-        _check_repetitions(text, _Seen() if split == "train" else train, places)
+        seen = _check_repetitions(text, train, places)
+        if split == "train":
+            train = seen
         findings += places.findings()
     return Audit(
         corpus=corpus.name,
@@ -157,12 +159,6 @@ class _Seen:
         self.first_target: dict[str, str] = {}
         self.pairs: set[tuple[str, str]] = set()
 
-    def add_all(self, text: ParallelText) -> None:
-        for source, target in _stripped(text):
-            if source and target:
-                self.first_target.setdefault(source, target)
-                self.pairs.add((source, target))
-
 
 class _Places:
     """The findings of one split while they are counted."""
@@ -209,8 +205,8 @@ def _check_pairs(text: ParallelText, limits: Limits, scripts: dict[str, ScriptCh
             places.add("identical_sides", index)
 
 
-def _check_repetitions(text: ParallelText, train: _Seen, places: _Places) -> None:
-    """What repeats within the split, or from another split `train`."""
+def _check_repetitions(text: ParallelText, train: _Seen, places: _Places) -> _Seen:
+    """What repeats within the split, or from another split `train`; returns what the split holds."""
     own = _Seen()
     ambiguous: set[str] = set()
     for index, (source, target) in enumerate(_stripped(text)):
@@ -226,6 +222,7 @@ def _check_repetitions(text: ParallelText, train: _Seen, places: _Places) -> Non
             places.add("overlap_sources", index)
             if (source, target) in train.pairs:
                 places.add("overlap_pairs", index)
+    return own
 
 
 def _stripped(text: ParallelText) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ def load_corpus(
     target_language: str = "fr",
     data_dir: str | None = None,
     seed: int = 1,
+    only: str | None = None,
 ) -> Corpus:
     """The corpus of that name.
 
@@ -38,6 +39,7 @@ def load_corpus(
         data_dir: directory that holds `multi30k/`, in place of a download (default: the environment variable
             NMT_KERAS_DATA).
         seed: of the phrasebook; of no effect elsewhere.
+        only: of a directory, the one split that is read, if it is there; by default all are.
 
     Raises:
         CorpusError: there is no such corpus, it lacks the languages, or its files have faults: all of them,
@@ -57,7 +59,7 @@ def load_corpus(
         return load_multi30k(source_language, target_language, data_dir)
     directory = Path(name).expanduser()
     if name and directory.is_dir():
-        return _load_directory(name, directory, source_language, target_language)
+        return _load_directory(name, directory, source_language, target_language, only)
     raise CorpusError(
         [
             f"A corpus must be phrasebook, multi30k, or a directory that holds "
@@ -80,10 +82,13 @@ def _check_languages(source_language: str, target_language: str) -> None:
         raise CorpusError(faults)
 
 
-def _load_directory(name: str, directory: Path, source_language: str, target_language: str) -> Corpus:
+def _load_directory(name: str, directory: Path, source_language: str, target_language: str, only: str | None) -> Corpus:
     faults: list[str] = []
     splits: dict[str, ParallelText] = {}
-    for split, paths in _split_files(directory, source_language, target_language, faults).items():
+    files = _split_files(directory, source_language, target_language, faults)
+    if only in files:
+        files = {only: files[only]}
+    for split, paths in files.items():
         text = read_tsv(paths[0], faults) if len(paths) == 1 else read_line_pair(*paths, faults)
         if text:
             splits[split] = text

@@ -1,13 +1,13 @@
 """Lines and sentence pairs read from files; every fault is collected with its file and line number."""
 
+import codecs
 import gzip
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from nmt_keras.data.parallel_text import ParallelText
 
-BYTE_ORDER_MARK = "\ufeff"
 MAX_FAULTS_LISTED = 10  # of one kind in one file: a file in another encoding would list all of its lines
 
 
@@ -25,27 +25,19 @@ def read_lines(path: Path, faults: list[str]) -> list[str]:
         All lines without their ends, in order; none if the file cannot be read. With invalid UTF-8 the count
         is still right, so that the faults of a split can be reported together.
     """
+    lines: list[str] = []
     try:
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            _add_bounded(faults, f"{path}: lines that are not valid UTF-8", _decode(file, path, lines))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         faults.append(f"{path}: a file named .gz must be a whole gzip file. Received: {error}.")
         return []
     except OSError as error:
         faults.append(f"{path}: the file must be readable. Received: {error.strerror or error}.")
         return []
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        _add_bounded(faults, f"{path}: lines that are not valid UTF-8", _encoding_faults(path, data))
-        text = data.decode(errors="replace")
-    text = text.removeprefix(BYTE_ORDER_MARK)
-    if not text:
+    if not lines:
         faults.append(f"{path}: a file of a split must hold sentences. Received: an empty file.")
         return []
-    # str.splitlines would also split at U+2028, \x0b and others, which may stand inside a sentence.
-    lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
     if not any(line.strip() for line in lines):
         faults.append(f"{path}: a file of a split must hold sentences. Received: {len(lines)} blank lines.")
         return []
@@ -94,31 +86,41 @@ def read_tsv(path: Path, faults: list[str]) -> ParallelText | None:
         The pairs, or None if there was a fault.
     """
     faults_before = len(faults)
-    rows = [line.split("\t") for line in read_lines(path, faults)]
+    sources: list[str] = []
+    targets: list[str] = []
     rule = "must be source TAB target, with exactly one tab"
-    wrong = (
-        f"{path}:{number}: a line {rule}. Received: {_count(len(row) - 1, 'tab')}."
-        for number, row in enumerate(rows, start=1)
-        if len(row) != 2
-    )
-    _add_bounded(faults, f"{path}: lines of another form: each {rule}", wrong)
-    if len(faults) > faults_before or not rows:
+
+    def part(lines: Iterable[str]) -> Iterator[str]:
+        for number, line in enumerate(lines, start=1):
+            match line.split("\t"):
+                case [source, target]:
+                    sources.append(source.removesuffix("\r"))  # of two pasted files with such line ends
+                    targets.append(target)
+                case columns:
+                    yield f"{path}:{number}: a line {rule}. Received: {_count(len(columns) - 1, 'tab')}."
+
+    _add_bounded(faults, f"{path}: lines of another form: each {rule}", part(read_lines(path, faults)))
+    if len(faults) > faults_before:
         return None
-    sources, targets = (list(column) for column in zip(*rows, strict=True))
     for column, sentences in (("first", sources), ("second", targets)):
         if not any(sentence.strip() for sentence in sentences):
-            faults.append(f"{path}: the {column} column must hold sentences. Received: {len(rows)} blank ones.")
+            faults.append(f"{path}: the {column} column must hold sentences. Received: {len(sentences)} blank ones.")
     if len(faults) > faults_before:
         return None
     return ParallelText(sources, targets, origin=str(path), source_path=str(path), target_path=str(path))
 
 
-def _encoding_faults(path: Path, data: bytes) -> Iterable[str]:
-    # No byte of a multi-byte UTF-8 character equals \n, so the lines of the bytes are the lines of the text.
-    for number, line in enumerate(data.split(b"\n"), start=1):
+def _decode(file: Iterable[bytes], path: Path, lines: list[str]) -> Iterator[str]:
+    """Adds the lines of a file to `lines`, and gives a message for each that is not valid UTF-8."""
+    # Bytes are parted at \n alone; str.splitlines would also part at U+2028 and others, which a sentence may hold.
+    for number, ended in enumerate(file, start=1):
+        if number == 1 and not (ended := ended.removeprefix(codecs.BOM_UTF8)):
+            return
+        line = ended.removesuffix(b"\n").removesuffix(b"\r")
         try:
-            line.decode()
+            lines.append(line.decode())
         except UnicodeDecodeError as error:
+            lines.append(line.decode(errors="replace"))
             yield (
                 f"{path}:{number}: text must be valid UTF-8. Received: byte 0x{line[error.start]:02x} at "
                 f"byte {error.start + 1} of the line. Convert the file, for example with iconv."

@@ -44,4 +44,6 @@ class TiedEmbedding(keras.layers.Layer):
 
     def logits(self, x: Tensor) -> Tensor:
         """x (..., d) -> (..., V)."""
-        return ops.matmul(x, ops.transpose(self.embeddings)) + self.bias
+        # Outside `call`, not every backend casts weights to what the layer computes in.
+        embeddings, bias = (ops.cast(weight, x.dtype) for weight in (self.embeddings, self.bias))
+        return ops.matmul(x, ops.transpose(embeddings)) + bias

@@ -24,10 +24,10 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     """Softmax over the last axis, where only what `mask` allows gets a share.
 
     Args:
-        scores: (..., S) float.
-        mask: bool, broadcasts to the shape of `scores`; in float32 a row without any True gets equal shares.
+        scores: (..., S) float of any precision; the softmax is computed in float32.
+        mask: bool, broadcasts to the shape of `scores`; a row without any True gets equal shares.
     """
-    return ops.softmax(ops.where(mask, scores, ops.cast(-1e9, scores.dtype)), axis=-1)
+    return ops.cast(ops.softmax(ops.where(mask, ops.cast(scores, "float32"), -1e9), axis=-1), scores.dtype)
 
 
 def reverse_sequences(x: Tensor, mask: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ class _Loop(keras.layers.RNN):
 
     def inner_loop(self, sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False) -> Any:
         """Inputs (B, T, d) and first states -> last output (B, H), outputs (B, T, H) and last states."""
-        loop = keras.layers.RNN(_Step(self), return_sequences=True, return_state=True)
+        loop = keras.layers.RNN(_Step(self), return_sequences=True, return_state=True, dtype=self.dtype_policy)
         outputs, *states = loop(self.project(sequences), initial_state=initial_state, mask=mask)
         return states[0], outputs, states
 
@@ -100,6 +100,8 @@ class GRU(keras.layers.GRU, _Loop):
 def recurrent_layer(config: RecurrentConfig, units: int, name: str) -> keras.layers.Layer:
     """One recurrence over whole sequences; its `cell` does one step."""
     options = {"return_sequences": True, "return_state": True, "name": name}
+    if config.cell != "rnn" and keras.config.dtype_policy().compute_dtype != "float32":
+        options["use_cudnn"] = False  # JAX calls it for float32 alone
     match config.cell:
         case "rnn":
             return TanhRNN(units, **options)

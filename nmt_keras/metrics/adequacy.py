@@ -1,9 +1,10 @@
 """What corpus scores hide: rare words that are lost, and words that are said twice."""
 
-import functools
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from nmt_keras.metrics.tokenization import words
 
 
 class Recall(NamedTuple):
@@ -24,7 +25,7 @@ class Recall(NamedTuple):
 
 
 def rare_word_recall(
-    hypotheses: Sequence[str], references: Sequence[str], seen: Counter[str], at_most: int = 10
+    hypotheses: Sequence[str], references: Sequence[str], seen: Counter[str], language: str = "", at_most: int = 10
 ) -> Recall:
     """How many of the references' rare words the translations hold.
 
@@ -34,30 +35,32 @@ def rare_word_recall(
         hypotheses: translations.
         references: as many.
         seen: how often each word was seen in training (`word_counts`).
+        language: of theirs, as for `bleu`.
         at_most: a word is rare that was seen so many times or fewer; unseen words are among them.
 
-    Reference: Neubig et al. 2019, "compare-mt", word accuracy by frequency. Words are those of sacreBLEU's 13a.
+    Reference: Neubig et al. 2019, "compare-mt", word accuracy by frequency.
     """
     found = wanted = 0
     for hypothesis, reference in zip(hypotheses, references, strict=True):
-        rare = Counter(word for word in words(reference) if seen[word] <= at_most)
+        rare = Counter(word for word in words(reference, language) if seen[word] <= at_most)
         wanted += rare.total()
-        found += (rare & Counter(words(hypothesis))).total()
+        found += (rare & Counter(words(hypothesis, language))).total()
     return Recall(found, wanted)
 
 
-def word_counts(sentences: Sequence[str]) -> Counter[str]:
-    """How often each word occurs."""
-    return Counter(word for sentence in sentences for word in words(sentence))
+def word_counts(sentences: Sequence[str], language: str = "") -> Counter[str]:
+    """How often each word occurs; `language` as for `bleu`."""
+    return Counter(word for sentence in sentences for word in words(sentence, language))
 
 
-def repetition(sentences: Sequence[str], n: int = 2) -> float:
+def repetition(sentences: Sequence[str], language: str = "", n: int = 2) -> float:
     """The share of a text's n-grams that their sentence already had.
 
         rep_n = 1 - (different n-grams of each sentence, summed) / (n-grams of each sentence, summed)
 
     Args:
         sentences: translations, or references to compare with.
+        language: of theirs, as for `bleu`.
         n: words of an n-gram.
 
     Returns:
@@ -67,21 +70,8 @@ def repetition(sentences: Sequence[str], n: int = 2) -> float:
     """
     total = different = 0
     for sentence in sentences:
-        split = words(sentence)
+        split = words(sentence, language)
         n_grams = list(zip(*(split[start:] for start in range(n)), strict=False))
         total += len(n_grams)
         different += len(set(n_grams))
     return 1 - different / total if total else 0.0
-
-
-def words(sentence: str) -> list[str]:
-    """The words and signs of a sentence, as sacreBLEU's default tokenization 13a parts them."""
-    return str(_tokenizer()(sentence)).split()
-
-
-@functools.cache
-def _tokenizer() -> Any:
-    """One for all: it keeps what it has parted."""
-    from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
-
-    return Tokenizer13a()

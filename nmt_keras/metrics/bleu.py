@@ -1,19 +1,14 @@
 """Corpus BLEU, chrF and TER by sacreBLEU, each with the signature that makes the figure comparable."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nmt_keras.data.scripts import scripts_of
 from nmt_keras.errors import UserError
+from nmt_keras.metrics.tokenization import tokenization, words
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
-
-
-_TOKENIZATIONS = dict.fromkeys(("Hani", "Hans", "Hant"), "zh") | dict.fromkeys(
-    ("Jpan", "Khmr", "Laoo", "Mymr", "Thai"), "char"
-)
 
 
 @dataclass(frozen=True)
@@ -45,11 +40,6 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], language: str = "
     return _score("BLEU", BLEU(tokenize=tokenization(language)), hypotheses, references)
 
 
-def tokenization(language: str) -> str:
-    """sacreBLEU's name of how BLEU parts words: 13a, but signs in scripts that put no spaces between words."""
-    return next((_TOKENIZATIONS[script] for script in scripts_of(language) if script in _TOKENIZATIONS), "13a")
-
-
 def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
     """chrF2 of a corpus (Popović 2015): F-score of character n-grams; arguments and errors as `bleu`."""
     from sacrebleu.metrics import CHRF
@@ -61,12 +51,17 @@ def ter(hypotheses: Sequence[str], references: Sequence[str], language: str = ""
     """Translation edit rate of a corpus (Snover et al. 2006); arguments and errors as `bleu`.
 
     TER = (insertions + deletions + substitutions + shifts of phrases) / words of the references
+
+    Words are those between spaces, or those that BLEU parts in languages without spaces.
     """
     from sacrebleu.metrics import TER
 
-    signs = tokenization(language) != "13a"
-    metric = TER(case_sensitive=True, normalized=signs, asian_support=signs)
-    return _score("TER", metric, hypotheses, references)
+    if tokenization(language) == "13a":
+        return _score("TER", TER(case_sensitive=True), hypotheses, references)
+    # TER's own treatment of Asian text leaves Thai, Khmer and kana in one piece.
+    parted = [[" ".join(words(sentence, language)) for sentence in side] for side in (hypotheses, references)]
+    score = _score("TER", TER(case_sensitive=True), *parted)
+    return replace(score, signature=f"{score.signature}|signs:parted")
 
 
 def _score(name: str, metric: "Metric", hypotheses: Sequence[str], references: Sequence[str]) -> Score:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nmt_keras.errors import UserError
-from nmt_keras.metrics.bleu import tokenization
+from nmt_keras.metrics.tokenization import tokenization
 
 _ORDER = 4
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nmt_keras.errors import UserError
-from nmt_keras.metrics.bleu import tokenization
 from nmt_keras.metrics.bootstrap import Interval, interval, mean_bleu, sentence_counts
+from nmt_keras.metrics.tokenization import tokenization
 
 
 @dataclass(frozen=True)
@@ -120,5 +120,13 @@ def _p_values(
         results: Any = PairedTest(systems[place:], metric, None, test_type)()[1]["BLEU"]
         for (other, _), result in zip(systems[place + 1 :], results[1:], strict=True):
             # sacreBLEU counts differences above the one found, of which equal scores leave none.
-            values[name, other] = 1.0 if result.score == results[0].score else float(result.p_value)
+            p = 1.0 if result.score == results[0].score else float(result.p_value)
+            values[name, other] = p if test_type == "bs" else max(p, _least_p(trainings[name], trainings[other]))
     return values
+
+
+def _least_p(one: Sequence[Sequence[str]], other: Sequence[Sequence[str]]) -> float:
+    """The least p-value that randomization can have, where n sentences differ: of 2^n ways to exchange them, none and
+    all leave the difference as it is, which sacreBLEU does not count."""
+    differing = sum(a != b for a, b in zip(zip(*one, strict=True), zip(*other, strict=True), strict=True))
+    return min(1.0, 2.0 ** (1 - differing))

@@ -53,7 +53,7 @@ class RecurrentModel(TranslationModel):
 
     @property
     def has_cudnn_kernels(self) -> bool:
-        return cudnn_applies(self.config, masked=True)
+        return self.compute_dtype == "float32" and cudnn_applies(self.config, masked=True)
 
     @property
     def kernels(self) -> str:

@@ -68,7 +68,7 @@ class Transformer(TranslationModel):
     def _at_positions(self, x: Tensor, positions: Tensor, training: bool | None) -> Tensor:
         """Embeddings (B, T, model_dim), positions (T,) int32 -> (B, T, model_dim)."""
         if self.config.positions == "sinusoidal":
-            x += sinusoidal_encoding(positions, self.config.model_dim)
+            x += ops.cast(sinusoidal_encoding(positions, self.config.model_dim), x.dtype)
         elif self.config.positions == "learned":
             x += self.learned_positions(positions)
         return self.dropout(x, training=training)

@@ -55,6 +55,9 @@ def chart_image(chart: Chart, path: Path) -> Path:
         panel.set_xscale("log")
     if chart.log_y:
         panel.set_yscale("log")
+    elif not chart.points:
+        low, high = panel.get_ylim()
+        panel.set_ylim(min(low, 0), max(high, 0))
     _tidy(panel)
     if not chart.points:
         _legend(figure, panel)

@@ -21,7 +21,7 @@ class Row(NamedTuple):
         architecture: name.
         bleu: by split.
         chrf: on the split test.
-        bleu_by_length: on the split test, by bucket of source words.
+        bleu_by_length: on the split test, by bucket of source length.
         agreement: share of the right forms preferred, by bucket of distance; empty where it is not measured.
         parameters: trainable weights.
         parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
@@ -71,11 +71,11 @@ def print_scores(rows: Sequence[Row], title: str) -> None:
     )
 
 
-def print_by_length(rows: Sequence[Row]) -> None:
-    """Prints BLEU by source length, and agreement by distance where it is measured."""
+def print_by_length(rows: Sequence[Row], unit: str) -> None:
+    """Prints BLEU by source length in that unit, and agreement by distance where it is measured."""
     lengths = list(rows[0].bleu_by_length)
     _print(
-        "BLEU on test by words of the source (and sentences)",
+        f"BLEU on test by {unit} of the source (and sentences)",
         lengths,
         {row.architecture: [mean_of_seeds(row.bleu_by_length[bucket], ".1f") for bucket in lengths] for row in rows},
     )

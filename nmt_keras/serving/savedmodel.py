@@ -6,13 +6,13 @@ VERSION/assets.extra/held_out.json       sentences, and their translations by th
 """
 
 import hashlib
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import keras
 import numpy as np
@@ -27,14 +27,15 @@ from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.model_card import Provenance, as_markdown, model_card
 from nmt_keras.serving.signatures import ServingLimits, TranslationServer
 
-_FORMAT = 1
+FORMAT = 1
+"""Of the files of an exported model."""
 _CARD, _READABLE_CARD, _HELD_OUT = "model_card.json", "MODEL_CARD.md", "assets.extra/held_out.json"
 _GRAPH, _VARIABLES = "saved_model.pb", "variables/variables.data-00000-of-00001"
 _SIGNATURES = ("serving_default", "translate_n_best", "score")  # every exported model has them
 _TOLERANCE = 1e-4  # nats; what rounding may change
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is itself
 class ExportedModel:
     """An exported model, ready for use.
 
@@ -89,6 +90,7 @@ def export_savedmodel(
             f"export needs the TensorFlow backend; models of every backend can be exported with it. "
             f"Received: backend {keras.backend.backend()}. Give --backend tensorflow."
         )
+    _compute_in_float32()
     if version is None:
         version = 1 + max((int(path.name) for path in directory.glob("*/") if path.name.isdecimal()), default=0)
     path = directory / str(version)
@@ -106,16 +108,16 @@ def export_savedmodel(
             "An export is checked with held-out sentences, none longer than --max-source-tokens. Received: none. "
             "Give them with `nmt-keras export --source-file FILE`."
         )
-    beside = directory / f".{version}.{os.getpid()}.partial"
+    beside = directory / f".{version}.{uuid4().hex}.partial"  # processes in containers share their numbers
     try:
-        beside.mkdir(parents=True, exist_ok=True)  # what is wrong with the directory is found out before the long part
+        beside.mkdir(parents=True)  # what is wrong with the directory is found out before the long part
         _save(server, beside)
         expected = Translator(loaded.model, loaded.tokenizer, config).translate(held_out)
         translations, scores = zip(*expected, strict=True)
         write_json(beside / _HELD_OUT, {"sources": list(held_out), "translations": translations, "scores": scores})
         card = model_card(loaded, server, provenance or Provenance({}))
         (beside / _READABLE_CARD).write_text(as_markdown(card), encoding="utf-8")
-        write_json(beside / _CARD, {"format": _FORMAT} | card | {"files": _hashes(beside)})
+        write_json(beside / _CARD, {"format": FORMAT} | card | {"files": _hashes(beside)})
         check_export(load_export(beside))
         try:
             beside.rename(path)
@@ -171,15 +173,42 @@ def load_export(path: Path) -> ExportedModel:
         path: of a version, as `export_savedmodel` returns it.
 
     Raises:
+        ModelError: as `checked_card`, or TensorFlow cannot load it.
+    """
+    card = checked_card(path)
+    _compute_in_float32()
+    try:
+        root = tf.saved_model.load(str(path))
+        signatures = {name: root.signatures[name] for name in {*_SIGNATURES, *card["signatures"]}}
+    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        raise ModelError(
+            f"{path} cannot be loaded with tensorflow {tf.__version__}: {str(error).strip().splitlines()[0]}"
+        ) from None
+    return ExportedModel(path, card, signatures, root)
+
+
+def _compute_in_float32() -> None:
+    """GPUs round to ten bits otherwise, and would differ from a CPU by more than what is checked."""
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def checked_card(path: Path) -> dict[str, Any]:
+    """The card of an exported model whose files are whole.
+
+    Args:
+        path: as `load_export`.
+
+    Raises:
         ModelError: a file is missing or not the one that was written, or the model is of another format.
     """
     try:
         card = read_json(path / _CARD)
-        if card["format"] != _FORMAT:
+        if card["format"] != FORMAT:
             raise ModelError(
-                f"{path / _CARD} must be of format {_FORMAT}. Received: format {card['format']}. Export the model anew."
+                f"{path / _CARD} must be of format {FORMAT}. Received: format {card['format']}. Export the model anew."
             )
-        files, names = dict(card["files"]), {*_SIGNATURES, *card["signatures"]}
+        files = dict(card["files"])
+        list(card["signatures"])
         int(card["limits"]["max_beam_size"])  # servers read it
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
@@ -194,14 +223,7 @@ def load_export(path: Path) -> ExportedModel:
             f"The files of an exported model must be as they were written ({_CARD} holds their SHA-256). "
             f"Received: {path} with {', '.join(changed)} missing or changed. Export the model anew."
         )
-    try:
-        root = tf.saved_model.load(str(path))
-        signatures = {name: root.signatures[name] for name in names}
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        raise ModelError(
-            f"{path} cannot be loaded with tensorflow {tf.__version__}: {str(error).strip().splitlines()[0]}"
-        ) from None
-    return ExportedModel(path, card, signatures, root)
+    return dict(card)
 
 
 def check_export(exported: ExportedModel) -> int:

@@ -1,6 +1,7 @@
 """One model of a server: what it answers, and how a newer one takes its place."""
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from nmt_keras.serving.savedmodel import ExportedModel, check_export, load_expor
 
 STATUS = ("fine", "split", "cut", "repaired")
 """What became of a source, by the number that signatures give."""
+_FIRST_RETRY, _LAST_RETRY = 15.0, 3600.0  # seconds
 
 
 class Translate(NamedTuple):
@@ -45,6 +47,9 @@ class ServedModel:
         self.reference = reference
         self._locate = locate
         self._exported = self._load(locate())
+        self._failed: Path | None = None
+        self._failures = 0
+        self._next_try = 0.0
 
     @property
     def exported(self) -> ExportedModel:
@@ -60,6 +65,8 @@ class ServedModel:
     def refresh(self) -> bool | None:
         """Loads the model that the reference means now; where that fails, the present one stays.
 
+        A model that failed is tried again after longer and longer times, an hour at most.
+
         Returns:
             Whether another model was loaded; None where there was none to load.
         """
@@ -67,16 +74,24 @@ class ServedModel:
             path = self._locate()
             if path == self._exported.path:
                 return None
+            if path != self._failed:
+                self._failed, self._failures = path, 0
+            elif time.monotonic() < self._next_try:
+                return False
+            self._failures += 1
+            self._next_try = time.monotonic() + min(_FIRST_RETRY * 2**self._failures, _LAST_RETRY)
             self._exported = self._load(path)
+            self._failed = None
         except Exception as error:  # whatever is wrong with the new one, the present one serves
             print(f"{self.reference} goes on with {self._exported.path}: {error}", file=sys.stderr)
             return False
         print(f"{self.reference} is now {path}", file=sys.stderr)
         return True
 
-    def answer(self, asked: Translate | Align, sentences: list[str]) -> list[dict[str, Any]]:
-        """What is asked of each sentence, ready for JSON."""
-        signatures = self._exported.signatures  # one model for the whole batch, whatever is loaded meanwhile
+    @staticmethod
+    def answer(exported: ExportedModel, asked: Translate | Align, sentences: list[str]) -> list[dict[str, Any]]:
+        """What is asked of each sentence, ready for JSON, by the model that was present when it was asked."""
+        signatures = exported.signatures
         source = tf.constant(sentences, tf.string)
         match asked:
             case Align():

@@ -24,13 +24,17 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nmt_keras.errors import ConfigError
 from nmt_keras.serving.batcher import Batcher, QueueFullError
+from nmt_keras.serving.savedmodel import ExportedModel
 from nmt_keras.serving.served_model import Align, ServedModel, Translate
-from nmt_keras.serving.source_text import BOUNDARY
+from nmt_keras.serving.source_text import BOUNDARY, ENDS
+
+# Without looking behind, a long row of such signs would be searched from each of them; RE2 does no such thing.
+_BOUNDARY = re.compile(f"(?<![{ENDS}]){BOUNDARY}")
 
 # The page's own script and style, and nothing from elsewhere.
 _PAGE_HEADERS = {
@@ -55,7 +59,7 @@ class RequestLimits:
         reload_seconds: between looks at whether a model's reference means another.
     """
 
-    max_bytes: int = 1_000_000
+    max_bytes: int = 150_000
     max_sentences: int = 64
     max_characters: int = 10_000
     max_parts: int = 1000
@@ -98,7 +102,7 @@ class _Asked(BaseModel):
 class TranslationRequest(_Asked):
     """Sentences for POST /translate; `model` is a reference as given at the start, the first by default."""
 
-    sentences: list[Sentence]
+    sentences: Annotated[list[Sentence], FailFast()]
     model: str | None = None
     beam_size: Annotated[int, Field(ge=0)] = 0
     n_best: Annotated[int, Field(ge=0)] = 0
@@ -191,8 +195,9 @@ class _Service:
         for batcher in self._batchers.values():
             await asyncio.to_thread(batcher.close)
 
-    def _compute(self, model: ServedModel, asked: Any, sentences: list[str]) -> list[dict[str, Any]]:
-        answers = model.answer(asked, sentences)
+    def _compute(self, model: ServedModel, kind: Any, sentences: list[str]) -> list[dict[str, Any]]:
+        exported, asked = kind
+        answers = model.answer(exported, asked, sentences)
         self.metrics.sentences.labels(model.reference).inc(len(sentences))
         self.metrics.batch_sizes.labels(model.reference).observe(len(sentences))
         return answers
@@ -200,7 +205,11 @@ class _Service:
     def _watch(self) -> None:
         while not self._stopped.wait(self.limits.reload_seconds):
             for reference, model in self.models.items():
-                if (loaded := model.refresh()) is not None:
+                try:
+                    loaded = model.refresh()
+                except Exception:  # such as a log that takes no more; the next look may fare better
+                    loaded = False
+                if loaded is not None:
                     self.metrics.reloads.labels(reference, "loaded" if loaded else "failed").inc()
 
     def chosen(self, reference: str | None) -> ServedModel:
@@ -211,8 +220,10 @@ class _Service:
             raise HTTPException(422, f"model must be one of {', '.join(self.models)}.")
         return self.models[reference]
 
-    async def ask(self, model: ServedModel, asked: Translate | Align, sentences: list[str]) -> list[dict[str, Any]]:
-        """The answers to a request."""
+    async def ask(
+        self, http: Request, model: ServedModel, exported: ExportedModel, asked: Translate | Align, sentences: list[str]
+    ) -> list[dict[str, Any]]:
+        """The answers to a request, by the model that `model` was when it came."""
         limits = self.limits
         if len(sentences) > limits.max_sentences:
             raise HTTPException(
@@ -224,19 +235,31 @@ class _Service:
                 f"The sentences of a request must have at most {limits.max_characters} characters. "
                 f"Received: {characters}.",
             )
-        if (parts := sum(1 + len(re.findall(BOUNDARY, sentence)) for sentence in sentences)) > limits.max_parts:
+        if (parts := sum(1 + len(_BOUNDARY.findall(sentence)) for sentence in sentences)) > limits.max_parts:
             raise HTTPException(
                 422,
                 f"A request must have at most {limits.max_parts} ends of sentences and lines. Received: {parts}.",
             )
         try:
-            submitted = self._batchers[model.reference].submit(asked, sentences)
-            answers = asyncio.gather(*map(asyncio.wrap_future, submitted))
-            return list(await asyncio.wait_for(answers, limits.max_seconds))
+            submitted = self._batchers[model.reference].submit((exported, asked), sentences)
         except QueueFullError:
             raise HTTPException(503, "Too many sentences wait. Try again.", {"Retry-After": "1"}) from None
-        except TimeoutError:
-            raise HTTPException(504, f"No answer after {limits.max_seconds:g} seconds.") from None
+        answers = asyncio.gather(*map(asyncio.wrap_future, submitted))
+        gone = asyncio.ensure_future(http.receive())  # the body was read: only its sender's going can follow
+        try:
+            done, _ = await asyncio.wait(
+                (answers, gone), timeout=limits.max_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if answers in done:
+                return list(answers.result())
+            if gone in done:
+                raise HTTPException(499, "The client has gone.")  # for the metrics: nobody reads it
+            raise HTTPException(504, f"No answer after {limits.max_seconds:g} seconds.")
+        finally:
+            gone.cancel()
+            answers.cancel()
+            for answer in submitted:  # of a request that failed in part, the rest
+                answer.cancel()
 
 
 def create_app(models: Sequence[ServedModel], limits: RequestLimits) -> FastAPI:
@@ -295,24 +318,27 @@ def create_app(models: Sequence[ServedModel], limits: RequestLimits) -> FastAPI:
         return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     @app.post("/translate")
-    async def translate(request: TranslationRequest) -> dict[str, Any]:
+    async def translate(request: TranslationRequest, http: Request) -> dict[str, Any]:
         model = service.chosen(request.model)
-        largest = model.exported.card["limits"]["max_beam_size"]
+        exported = model.exported
+        largest = exported.card["limits"]["max_beam_size"]
         if request.beam_size > largest or request.n_best > (request.beam_size or largest):
             raise HTTPException(
                 422,
                 f"beam_size must be at most {largest}, and n_best at most beam_size. "
                 f"Received: beam_size={request.beam_size}, n_best={request.n_best}.",
             )
-        answers = await service.ask(model, Translate(request.beam_size, request.n_best), request.sentences)
+        asked = Translate(request.beam_size, request.n_best)
+        answers = await service.ask(http, model, exported, asked, request.sentences)
         return {"model": model.reference, "translations": answers}
 
     @app.post("/align")
-    async def align(request: AlignmentRequest) -> dict[str, Any]:
+    async def align(request: AlignmentRequest, http: Request) -> dict[str, Any]:
         model = service.chosen(request.model)
-        if "align" not in model.exported.signatures:
+        exported = model.exported
+        if "align" not in exported.signatures:
             raise HTTPException(422, f"{model.reference} has no attention to show.")
-        (answer,) = await service.ask(model, Align(), [request.sentence])
+        (answer,) = await service.ask(http, model, exported, Align(), [request.sentence])
         return {"model": model.reference} | answer
 
     return app

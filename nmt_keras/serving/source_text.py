@@ -10,7 +10,9 @@ from nmt_keras.text.tokenizer import Tokenizer
 FINE, SPLIT, CUT, REPAIRED = range(4)
 """What became of a text; where more than one holds, the largest is told."""
 
-BOUNDARY = r"""([.!?…]+["'”’»)\]]*)\s+|([。！？]+["'”’»）」』]*)\s*|\n+"""
+ENDS = ".!?…؟۔।॥։።"
+"""Signs that end a sentence where white space follows."""
+BOUNDARY = rf"""([{ENDS}]+["'”’»)\]]*)\s+|([。！？။។]+["'”’»）」』]*)\s*|\n+"""
 """The end of a sentence, with the quotes and brackets that close after it; or the end of a line. RE2 and Python."""
 _SEPARATOR = b"\xff"  # no byte of valid UTF-8
 _BLANK = r"[\s\v\x1c-\x1f\x{85}\pZ]*"  # what Python's str.isspace() takes for space

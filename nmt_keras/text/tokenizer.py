@@ -4,7 +4,7 @@ import functools
 import hashlib
 import io
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +17,7 @@ import tensorflow_text as tf_text
 from nmt_keras.errors import ConfigError
 from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
 
+_MAX_SENTENCES = 2_000_000
 _SPACE_SIGN = "\N{LOWER ONE EIGHTH BLOCK}"
 
 if keras.backend.backend() != "tensorflow":
@@ -35,7 +36,7 @@ def normalize(text: str) -> str:
     return " ".join(word for word in composed.split(" ") if word)
 
 
-def train_vocabulary(sentences: Iterable[str], size: int, character_coverage: float, seed: int) -> bytes:
+def train_vocabulary(sentences: Sequence[str], size: int, character_coverage: float, seed: int) -> bytes:
     """Trains a unigram SentencePiece model with byte fallback, so that no sign is ever unknown.
 
     Args:
@@ -43,7 +44,7 @@ def train_vocabulary(sentences: Iterable[str], size: int, character_coverage: fl
         size: number of pieces, special tokens and the 256 bytes included. It is an upper bound: a small
             corpus gives fewer.
         character_coverage: share of the characters that get a piece of their own; bytes spell the rest.
-        seed: chooses the sentences where there are more than SentencePiece reads.
+        seed: chooses two million of the sentences, where there are more.
 
     Returns:
         The serialized SentencePiece model.
@@ -52,7 +53,9 @@ def train_vocabulary(sentences: Iterable[str], size: int, character_coverage: fl
         ConfigError: `size` cannot hold the bytes and the characters of the text.
     """
     model = io.BytesIO()
-    sentencepiece.set_random_generator_seed(seed)
+    if len(sentences) > _MAX_SENTENCES:  # SentencePiece's own choice has a constant seed
+        chosen = np.random.default_rng(seed).choice(len(sentences), _MAX_SENTENCES, replace=False)
+        sentences = [sentences[index] for index in np.sort(chosen)]
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=(normalize(sentence) for sentence in sentences),
@@ -67,8 +70,6 @@ def train_vocabulary(sentences: Iterable[str], size: int, character_coverage: fl
             unk_id=UNKNOWN_ID,
             bos_id=BOS_ID,
             eos_id=EOS_ID,
-            input_sentence_size=2_000_000,
-            shuffle_input_sentence=True,
             max_sentence_length=2**16,  # bytes; longer ones would be passed over
             num_threads=1,  # the result depends on the number of threads
             minloglevel=2,
@@ -76,7 +77,7 @@ def train_vocabulary(sentences: Iterable[str], size: int, character_coverage: fl
     except RuntimeError as error:
         raise ConfigError(
             f"vocabulary.size must hold 260 pieces and each character of the text. Received: size={size}. "
-            f"Give a larger size or a smaller character_coverage. SentencePiece says: {error}"
+            f"Give a larger size or a smaller character_coverage, down to 0.98. SentencePiece says: {error}"
         ) from None
     return model.getvalue()
 

@@ -1,8 +1,8 @@
 """Aliases of a registered model: `candidate` is the newest to consider, `champion` the one in use."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from uuid import uuid4
 
 from nmt_keras.errors import ModelError
@@ -10,6 +10,7 @@ from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors, require
 
 CANDIDATE = "candidate"
 CHAMPION = "champion"
+ROLLED_BACK = "rolled back"
 _PREVIOUS = "promotion.previous"  # tag of a champion: the version before it
 _CLAIM = "promotion.claim."
 _CLAIM_SECONDS = 600  # a claim outlives its process no longer than this
@@ -73,8 +74,12 @@ def promote_champion(name: str, version: int, instead_of: int | None) -> None:
         client.set_registered_model_alias(name, CHAMPION, str(version))
 
 
-def roll_back(name: str) -> tuple[int, int]:
-    """Make the champion before the present one the champion again.
+def roll_back(name: str, check: Callable[[int], object]) -> tuple[int, int]:
+    """Make the champion before the present one the champion again, and note that the present one was `ROLLED_BACK`.
+
+    Args:
+        name: of the registered model.
+        check: called with the version before; raises if it cannot be used any more.
 
     Returns:
         the present champion, and the one before.
@@ -89,6 +94,8 @@ def roll_back(name: str) -> tuple[int, int]:
         previous = present and client.get_model_version(name, str(present)).tags.get(_PREVIOUS)
         if not present or not previous:
             raise ModelError(f"A rollback needs an earlier champion. Received: {name}, champion {present or 'none'}.")
+        check(int(previous))
+        record(name, present, {"decision": ROLLED_BACK})  # first: undone, it must not be promoted again
         client.set_registered_model_alias(name, CHAMPION, previous)
     return present, int(previous)
 
@@ -123,4 +130,5 @@ def _alone(name: str) -> Iterator[None]:
             raise ModelError(f"Another promotion of {name} is under way. Nothing was changed; try again.")
         yield
     finally:
-        client.delete_registered_model_tag(name, claim)
+        with suppress(load_mlflow().exceptions.MlflowException):  # it runs out by itself, and what was done is done
+            client.delete_registered_model_tag(name, claim)

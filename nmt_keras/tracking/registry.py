@@ -7,10 +7,11 @@ from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from nmt_keras.errors import ModelError
+from nmt_keras.files import used
 from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors, require_store
 
 FORMS = "a directory, models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/RUN_ID/MODEL_NAME"
@@ -68,10 +69,8 @@ def resolve(reference: str, artifact: Literal["model", "saved_model"] = "model")
     require_store(reference)
     mlflow = load_mlflow()
     with mlflow_errors(ModelError, f"Resolving {reference}"):
-        from mlflow.models import Model
-
         try:
-            model = Model.load(reference.rstrip("/"))
+            model = _described(reference)
         except (mlflow.exceptions.MlflowException, OSError) as error:
             raise ModelError(
                 f"{reference} names no model; a model is {FORMS}. {_known(reference)} (MLflow: {error})"
@@ -84,7 +83,7 @@ def resolve(reference: str, artifact: Literal["model", "saved_model"] = "model")
 
 
 def version_of(reference: str, name: str) -> int | None:
-    """The version of a registered model that a reference names; None for a logged model (`add_version`).
+    """The version of a registered model that a reference names; None for a logged model that is none (`add_version`).
 
     Args:
         reference: models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/RUN_ID/MODEL_NAME.
@@ -101,7 +100,9 @@ def version_of(reference: str, name: str) -> int | None:
         if reference.startswith(f"models:/{name}/"):
             return int(client.get_model_version(name, reference.rsplit("/", 1)[1]).version)
         if reference.startswith(("runs:/", "models:/m-")):
-            return None
+            source = f"models:/{_described(reference).model_id}"
+            found = client.search_model_versions(f"name = '{name}'")
+            return max((int(version.version) for version in found if version.source == source), default=None)
     raise ModelError(
         f"A version of {name} is models:/{name}@ALIAS or models:/{name}/VERSION, or a logged model models:/m-ID or "
         f"runs:/RUN_ID/MODEL_NAME, which becomes its next. Received: {reference!r}."
@@ -111,10 +112,7 @@ def version_of(reference: str, name: str) -> int | None:
 def add_version(reference: str, name: str) -> int:
     """Registers a logged model, models:/m-ID or runs:/RUN_ID/MODEL_NAME, as the next version of `name`."""
     with mlflow_errors(ModelError, f"Looking up {reference}"):
-        load_mlflow()
-        from mlflow.models import Model
-
-        model_id = Model.load(reference).model_id
+        model_id = _described(reference).model_id
     return register(f"models:/{model_id}", name)
 
 
@@ -156,6 +154,22 @@ def versions(name: str) -> list[Version]:
     return sorted(found, key=lambda version: -version.number)
 
 
+def _described(reference: str) -> Any:
+    """What MLflow's file MLmodel says of a logged or registered model.
+
+    `mlflow.models.Model.load` would leave a temporary directory behind.
+    """
+    mlflow = load_mlflow()
+    from mlflow.models import Model
+
+    reference = reference.rstrip("/")
+    name = reference.removeprefix("models:/")
+    if name != reference and not {"/", "@"} & set(name):  # models:/m-ID takes no path behind it
+        reference = mlflow.MlflowClient().get_logged_model(name).artifact_location
+    with TemporaryDirectory() as temporary:
+        return Model.load(mlflow.artifacts.download_artifacts(f"{reference}/MLmodel", dst_path=temporary))
+
+
 def _fetch(uri: str, name: str) -> Path:
     """The directory of an artifact: in place if the store is on this machine, or in the user's cache."""
     from platformdirs import user_cache_dir
@@ -173,7 +187,7 @@ def _fetch(uri: str, name: str) -> Path:
             except OSError:
                 if not kept.is_dir():  # otherwise another process was first
                     raise
-    return kept
+    return used(kept)
 
 
 def _known(reference: str) -> str:

@@ -277,14 +277,24 @@ def start_run(
         try:
             yield run
         finally:
-            run.flush()
+            with _told():
+                run.flush()
         status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
         raise
     finally:
-        with mlflow_errors(UserError, f"Closing run {name!r}"):
+        with _told(), mlflow_errors(UserError, f"Closing run {name!r}"):
             mlflow.end_run(status)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the store refuses at the end of a run must hide no other error, and make nothing fail that is done."""
+    try:
+        yield
+    except UserError as error:
+        print(error, file=sys.stderr)
 
 
 @contextmanager

@@ -19,15 +19,18 @@ from nmt_keras.errors import TrainingError
 Logs = dict[str, Any]
 LogMetrics = Callable[[Mapping[str, float], int], None]
 
-# More than an epoch draws, so that no two epochs share a draw; int32, which PyTorch has, holds it for 8,191 epochs.
-_DRAWS_PER_EPOCH = 2**18
+# More than an epoch draws, so that no two epochs share a draw, but for those 8,192 apart: PyTorch counts in int32.
+_DRAWS_PER_EPOCH, _DRAWS = 2**18, 2**31
 _BAR_SECONDS = 0.5  # between updates of the progress bar
 _LINE_SECONDS = 10.0  # between lines of progress where there is no terminal
 _VALIDATION_MARGIN = 1.3  # the next validation may take this much longer than the last
 
 
 class EpochOrder(keras.callbacks.Callback):
-    """Tells data and dropout which epoch comes next, so that a resumed training sees what it would have seen."""
+    """Tells data and dropout which epoch comes next, so that a resumed training sees what it would have seen.
+
+    Devices that share a batch draw differently: the rows of one would be dropped like those of another otherwise.
+    """
 
     def __init__(self, batches: TrainingBatches) -> None:
         super().__init__()
@@ -37,8 +40,19 @@ class EpochOrder(keras.callbacks.Callback):
         self.batches.next_epoch = epoch
         for variable in self.model.variables:
             if variable.name == "seed_generator_state":  # (2,): a seed, and the number of draws so far
-                seed = int(keras.ops.convert_to_numpy(variable)[0])
-                variable.assign([seed, epoch * _DRAWS_PER_EPOCH])
+                seed = int(keras.ops.convert_to_numpy(variable)[0])  # of the first device
+                draws = epoch * _DRAWS_PER_EPOCH % _DRAWS
+                variable.assign([seed, draws])
+                for device, copy in enumerate(getattr(variable.value, "values", ())):  # of MirroredStrategy
+                    copy.assign([seed + device, draws])
+
+
+def _mean_loss(model: keras.Model, logs: Logs | None) -> float:
+    """Of a token, since the epoch began. With several devices Keras logs the mean of theirs, however few tokens one
+    has."""
+    strategy = getattr(model, "distribute_strategy", None)
+    several = strategy is not None and strategy.num_replicas_in_sync > 1
+    return float((model.get_metrics_result() if several else logs or {})["token_loss"])
 
 
 class UpdateCost(keras.callbacks.Callback):
@@ -87,7 +101,8 @@ class UpdateCost(keras.callbacks.Callback):
 
 
 class LossLog(keras.callbacks.Callback):
-    """Logs learning rate, speed, and the loss of the updates since the one logged before, or since the epoch began.
+    """Logs learning rate (the next), speed, and the loss of the updates since the one logged before, or since the epoch
+    began.
 
     Args:
         batches: the training data.
@@ -123,7 +138,7 @@ class LossLog(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         step = self._first_step + batch
-        mean: float = (logs or {})["token_loss"]  # since the epoch began
+        mean = _mean_loss(self.model, logs)
         if not math.isfinite(mean):
             raise TrainingError(
                 f"The training loss must be a finite number. Received: {mean} at step {step}. Give a lower "
@@ -173,7 +188,9 @@ class ProgressDisplay(keras.callbacks.Callback):
             return
         self._shown = now
         steps = self.batches.steps_per_epoch
-        text = f"epoch {self._epoch + 1}/{self.epochs}  step {batch + 1}/{steps}  loss {(logs or {})['token_loss']:.3f}"
+        text = (
+            f"epoch {self._epoch + 1}/{self.epochs}  step {batch + 1}/{steps}  loss {_mean_loss(self.model, logs):.3f}"
+        )
         if speed := self.cost.tokens_per_second:
             tokens_per_step = self.batches.text.num_target_tokens / self.batches.steps_per_pass
             left = (steps * (self.epochs - self._epoch) - batch - 1) * tokens_per_step / speed

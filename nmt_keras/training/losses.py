@@ -17,14 +17,15 @@ def token_cross_entropy(labels: Tensor, logits: Tensor, label_smoothing: float =
 
     Args:
         labels: y, (B, T) int32.
-        logits: z, (B, T, V) float.
+        logits: z, (B, T, V) float of any precision.
         label_smoothing: e, at least 0 and below 1.
 
     Returns:
-        (B, T) float, in nats.
+        (B, T) float32, in nats.
 
     Reference: Szegedy et al. 2016, section 7.
     """
+    logits = ops.cast(logits, "float32")
     # A comparison instead of a gather: its gradient is no scatter, and one pass over the logits takes both terms.
     is_label = labels[..., None] == ops.arange(logits.shape[-1], dtype=labels.dtype)
     share = label_smoothing / logits.shape[-1]

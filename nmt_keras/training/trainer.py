@@ -99,14 +99,14 @@ def _train(
 ) -> TrainingSummary:
     directory = run.path
     sharing, num_devices = distribute(settings.devices)
-    keras.utils.set_random_seed(settings.seed)
     corpus, counts = clean_corpus(corpus)
     tokenizer, initial = (load_vocabulary(directory), None) if run.begun else _vocabulary(corpus, settings)
     text = TokenizedText(corpus.split("train"), tokenizer)
     dropped = counts["train"] | {"too_many_tokens": text.drop_long(settings.training.max_length)}
     config = settings.training
+    keras.utils.set_random_seed(settings.seed)  # not before: a model to start from draws, and is not loaded again
     with sharing():
-        model = build_model(settings.sizes, tokenizer.vocabulary_size)
+        model = build_model(settings.sizes, tokenizer.vocabulary_size, config.precision)
         averaged = build_model(settings.sizes, tokenizer.vocabulary_size)
         if initial:
             model.set_weights(initial.model.get_weights())

@@ -1,5 +1,7 @@
 """What every architecture promises to the optimizer: it starts from ignorance, and all of it learns."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -51,6 +53,27 @@ def test_every_weight_has_a_gradient(sizes: ArchitectureConfig, build: object) -
         gradient = (old - new) / 1e3
         assert np.isfinite(gradient).all(), weight.path
         assert np.abs(gradient).max() > 1e-6, weight.path
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="as it is with TensorFlow")
+def test_bfloat16_computes_nearly_the_same(sizes: ArchitectureConfig, draw_weights: Any) -> None:
+    inputs, labels = batch(np.random.default_rng(12), 4, 6, V)
+    inputs["source_ids"][1, 3:] = inputs["target_in_ids"][2, 4:] = labels[2, 4:] = PAD_ID
+    losses, gradients = [], []
+    for precision in ("float32", "bfloat16"):
+        model = draw_weights(build_model(sizes, V, precision), seed=11, gain=1.0)
+        before = model.get_weights()
+        model.compile(
+            keras.optimizers.SGD(1e3), LabelSmoothedCrossEntropy(0.1), jit_compile=JAX, run_eagerly=TENSORFLOW
+        )
+        losses.append(model.train_on_batch(inputs, labels, (labels != PAD_ID) / np.float32((labels != PAD_ID).sum())))
+        after = model.get_weights()
+        assert {weight.dtype for weight in after} == {np.dtype("float32")}
+        gradients.append(np.concatenate([(old - new).ravel() for old, new in zip(before, after, strict=False)]))
+    one, other = gradients
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert losses[1] != losses[0]
+    assert one @ other / np.linalg.norm(one) / np.linalg.norm(other) > 0.98
 
 
 @pytest.mark.heavy

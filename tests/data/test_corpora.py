@@ -198,3 +198,12 @@ def test_phrasebook_gets_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_phrasebook_is_english_to_french(pair: tuple[str, str]) -> None:
     (fault,) = faults_of("phrasebook", *pair)
     assert f"Received: {pair[0]}-{pair[1]}" in fault
+
+
+def test_one_split_can_be_read_alone(tmp_path: Path) -> None:
+    for split in ("train", "valid", "test"):
+        (tmp_path / f"{split}.tsv").write_bytes(b"\xff\xfe" if split == "train" else f"{split}\tun\n".encode())
+    assert load_corpus(str(tmp_path), only="test").split("test").sources == ["test"]
+    for only in (None, "another"):
+        with pytest.raises(CorpusError, match=r"train\.tsv:1"):
+            load_corpus(str(tmp_path), only=only)

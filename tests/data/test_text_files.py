@@ -168,3 +168,10 @@ def test_an_empty_tsv_is_one_fault(tmp_path: Path) -> None:
     faults: list[str] = []
     assert read_tsv(write(tmp_path / "a.tsv", b""), faults) is None
     assert len(faults) == 1
+
+
+def test_two_pasted_files_with_carriage_returns_leave_none(tmp_path: Path) -> None:
+    faults: list[str] = []
+    text = read_tsv(write(tmp_path / "a.tsv", b"one\r\tun\r\ntwo\tdeux\r\n"), faults)
+    assert text is not None
+    assert (text.sources, text.targets, faults) == (["one", "two"], ["un", "deux"], [])

@@ -28,3 +28,11 @@ def test_repetition_is_counted_by_hand() -> None:
     assert repetition(["a b a b", "c c c c", "a b", "a", ""]) == pytest.approx(3 / 7)
     assert repetition(["a b a b", "a b c"], n=1) == pytest.approx(2 / 7)
     assert repetition(["a"]) == 0
+
+
+def test_languages_without_spaces_have_words_of_a_sign() -> None:
+    assert word_counts(["猫坐在", "猫"], "zh") == {"猫": 2, "坐": 1, "在": 1}
+    assert repetition(["猫坐猫坐"], "zh") == pytest.approx(1 / 3)
+    assert repetition(["猫坐猫坐"]) == 0
+    seen = word_counts(["猫" * 11 + "狗"], "zh")
+    assert rare_word_recall(["猫狗"], ["狗马猫"], seen, "zh") == Recall(found=1, wanted=2)

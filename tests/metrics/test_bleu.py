@@ -78,3 +78,12 @@ def test_words_are_parted_as_the_language_does(language: str, name: str) -> None
     # One of eleven signs is another one; as a single word all is wrong.
     right = 100 * (10 / 11 * 8 / 10 * 6 / 9 * 5 / 8) ** 0.25
     assert score.score == pytest.approx(0 if name == "13a" else right)
+
+
+def test_ter_parts_languages_without_spaces() -> None:
+    thai = ("แมวนั่งบนเสื่อ", "แมวนอนบนเสื่อ")
+    assert ter(thai[:1], thai[1:]).score == 100
+    score = ter(thai[:1], thai[1:], "th")
+    assert 0 < score.score < 50
+    assert score.signature.endswith("|signs:parted")
+    assert ter(["猫坐在垫子上"], ["狗坐在垫子上"], "zh").score == pytest.approx(100 / 6)

@@ -3,7 +3,7 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 from nmt_keras.errors import UserError
-from nmt_keras.metrics.bootstrap import Interval, bleu_of_sums, mean_bleu, sentence_counts
+from nmt_keras.metrics.bootstrap import Interval, bleu_of_sums, interval, mean_bleu, sentence_counts
 
 WORDS = ["le", "la", "un", "chien", "chat", "mange", "dort", "dans", "sur", "jardin", ",", "."]
 
@@ -75,3 +75,7 @@ def test_excludes_zero() -> None:
 def test_as_many_references_as_hypotheses(hypotheses: list[str], references: list[str]) -> None:
     with pytest.raises(UserError, match=f"{len(hypotheses)} hypotheses, {len(references)} references"):
         sentence_counts(hypotheses, references)
+
+
+def test_the_interval_holds_95_of_100_resamples() -> None:
+    assert interval(7.0, np.arange(1001.0)) == (7.0, 25.0, 975.0)

@@ -77,3 +77,14 @@ def test_few_sentences_are_one_bucket() -> None:
     assert quantile_edges(["a b", "", "c"], at_least=100) == []
     assert quantile_edges(["a"] * 150 + ["a b"] * 99, at_least=100) == []
     assert quantile_edges(["a"] * 150 + ["a b"] * 100, at_least=100) == [1]
+
+
+def test_languages_without_spaces_are_counted_by_signs() -> None:
+    sources = ["猫坐在垫子上。", "猫。"]
+    assert length_buckets(sources, (5,), "zh") == [(1, 5, [1]), (6, None, [0])]
+    assert length_buckets(sources, (5,), "en") == [(1, 5, [0, 1])]
+    assert quantile_edges(sources * 100, "zh", at_least=100) == [2]
+    hypotheses, references = ["猫坐在垫子上。", "猫坐在沙发上。"], ["猫坐在垫子上。", "猫坐在垫子上。"]
+    rows = by_length(["a b c", "a"], hypotheses, references, (2,), "en", "zh")
+    assert [(row["from"], row["sentences"]) for row in rows] == [(1, 1), (3, 1)]
+    assert 20 < rows[0]["bleu"] < rows[1]["bleu"] == pytest.approx(100)

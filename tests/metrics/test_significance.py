@@ -111,6 +111,14 @@ def test_trainings_are_no_further_sentences() -> None:
     assert mixed.difference.value == pytest.approx((corpus_bleu(GOOD) - corpus_bleu(FAIR)) / 2)
 
 
+@pytest.mark.parametrize(("differing", "p"), [(1, 1.0), (3, 0.25), (5, 0.0625)])
+def test_a_few_sentences_do_not_make_a_difference(differing: int, p: float) -> None:
+    """Of the 2^n exchanges of n sentences that all speak for one system, two differ as much as what was found."""
+    worse = ["rien" if n < differing else sentence for n, sentence in enumerate(REFERENCES)]
+    (comparison,) = compare_systems({"good": [REFERENCES], "worse": [worse]}, REFERENCES)
+    assert comparison.randomization_p == pytest.approx(p, abs=0.025)
+
+
 def test_holm_by_hand() -> None:
     # Sorted 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, and no value below the one before.
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from nmt_keras.report import figures
+from nmt_keras.report.chart import Chart, Series
 
 
 @pytest.fixture
@@ -87,3 +88,11 @@ def test_pyplot_is_left_alone(tmp_path) -> None:
         assert image.format == "PNG"
     assert [found.name for found in path.parent.iterdir()] == ["norms.png"]
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(("y", "limit"), [([54.0, 56.0], 0), ([-3.0, -2.0], -1)])
+def test_lines_are_seen_from_zero(tmp_path, drawn, y, limit) -> None:
+    chart = Chart("a", "a", "x", "y", [Series("s", [1, 2], y)])
+    figures.chart_image(chart, tmp_path / "a.png")
+    (axes,) = drawn[0].axes
+    assert axes.get_ylim()[limit] == 0

@@ -1,6 +1,9 @@
 """The server's answers to good and bad requests, with a model in place of one that computes."""
 
 import json
+import math
+import random
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +14,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from nmt_keras.errors import ModelError
+from nmt_keras.serving import served_model, server
 from nmt_keras.serving.savedmodel import ExportedModel
 from nmt_keras.serving.served_model import Align, ServedModel, Translate
 from nmt_keras.serving.server import RequestLimits, create_app
+from nmt_keras.serving.source_text import BOUNDARY
 
 LIMITS = RequestLimits(
     max_bytes=100_000, max_sentences=8, max_characters=5000, max_batch=4, max_waiting=10, max_seconds=30.0
@@ -28,6 +33,7 @@ class Upper:
         card = {"signatures": list(signatures), "limits": {"max_beam_size": 4}}
         self.exported = SimpleNamespace(signatures=dict.fromkeys(signatures), card=card, path=Path(reference) / "1")
         self.batches: list[list[str]] = []
+        self.asked: list[Any] = []
         self.entered = threading.Semaphore(0)
         self.go_on = threading.Event()
         self.go_on.set()
@@ -37,8 +43,9 @@ class Upper:
         self.refreshed.set()
         return True
 
-    def answer(self, asked: Any, sentences: list[str]) -> list[dict[str, Any]]:
+    def answer(self, exported: Any, asked: Any, sentences: list[str]) -> list[dict[str, Any]]:
         self.batches.append(sentences)
+        self.asked.append(exported)
         self.entered.release()
         assert self.go_on.wait(60)
         if "fails" in sentences:
@@ -188,6 +195,56 @@ def test_an_answer_that_takes_too_long_is_504() -> None:
         model.go_on.set()
 
 
+def test_who_accepts_a_request_answers_it(client: TestClient, model: Upper) -> None:
+    model.go_on.clear()
+    first = _in_thread(lambda: client.post("/translate", json={"sentences": ["a"]}))
+    assert model.entered.acquire(timeout=60)
+    before = model.exported
+    second = _in_thread(lambda: client.post("/align", json={"sentence": "b"}))
+    while 'nmt_waiting_sentences{model="one"} 1.0' not in client.get("/metrics").text:
+        pass
+    model.exported = SimpleNamespace(signatures={"serving_default": None}, card=before.card, path=before.path)
+    model.go_on.set()
+    assert [join().status_code for join in (first, second)] == [200, 200]
+    assert model.asked == [before, before]
+
+
+def test_what_nobody_waits_for_is_not_computed(client: TestClient, model: Upper) -> None:
+    model.go_on.clear()
+    first = _in_thread(lambda: client.post("/translate", json={"sentences": ["a"]}))
+    assert model.entered.acquire(timeout=60)
+    received = iter(
+        [{"type": "http.request", "body": json.dumps({"sentences": ["b"]}).encode()}, {"type": "http.disconnect"}]
+    )
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(received)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/translate", "raw_path": b"/translate", "root_path": "",
+        "query_string": b"", "headers": [(b"content-type", b"application/json")], "http_version": "1.1",
+        "scheme": "http", "server": ("server", 80), "client": ("client", 1), "asgi": {"version": "3.0"},
+    }  # fmt: skip
+    assert client.portal is not None
+    client.portal.call(client.app, scope, receive, send)
+    model.go_on.set()
+    assert first().status_code == 200
+    assert client.post("/translate", json={"sentences": ["c"]}).status_code == 200
+    assert model.batches == [["a"], ["c"]]
+    assert 'nmt_requests_total{code="499",path="/translate"} 1.0' in client.get("/metrics").text
+
+
+def test_ends_of_sentences_are_counted_as_they_are_split() -> None:
+    chosen = random.Random(1)
+    for _ in range(2000):
+        text = "".join(chosen.choices(".!?…।。။ \n)”x", k=12))
+        assert len(server._BOUNDARY.findall(text)) == len(re.findall(BOUNDARY, text)), repr(text)
+
+
 def test_metrics_count(client: TestClient) -> None:
     client.post("/translate", json={"sentences": ["a", "b"]})
     client.post("/translate", json={"sentences": [1]})
@@ -226,15 +283,15 @@ def test_a_served_model_answers_like_its_signatures(exported: ExportedModel, sen
     model = ServedModel("mine", lambda: exported.path)
     source = tf.constant(sentences)
     default = exported.signatures["serving_default"](source=source)["translation"].numpy()
-    answers = model.answer(Translate(), sentences)
+    answers = model.answer(model.exported, Translate(), sentences)
     assert [answer["translation"].encode() for answer in answers] == default.tolist()
     assert {answer["status"] for answer in answers} == {"fine"}
     listed = exported.signatures["translate_n_best"](source=source, beam_size=tf.constant(4), n_best=tf.constant(3))
-    answers = model.answer(Translate(4, 3), sentences)
+    answers = model.answer(model.exported, Translate(4, 3), sentences)
     assert [[row["translation"].encode() for row in answer["n_best"]] for answer in answers] == listed[
         "translation"
     ].numpy().tolist()
-    for answer in json.loads(json.dumps(model.answer(Align(), sentences))):
+    for answer in json.loads(json.dumps(model.answer(model.exported, Align(), sentences))):
         assert len(answer["attention"]) == len(answer["target_tokens"])
         for weights in answer["attention"]:
             assert len(weights) == len(answer["source_tokens"])
@@ -242,7 +299,7 @@ def test_a_served_model_answers_like_its_signatures(exported: ExportedModel, sen
 
 
 def test_a_model_that_does_not_load_leaves_the_present_one(
-    export_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    export_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import shutil
 
@@ -259,9 +316,14 @@ def test_a_model_that_does_not_load_leaves_the_present_one(
         assert model.refresh() is False
         assert model.exported is first
         assert f"mine goes on with {export_path}" in capsys.readouterr().err
+    assert model.refresh() is False  # not tried again at once
+    assert not capsys.readouterr().err
+    monkeypatch.setattr(served_model, "time", SimpleNamespace(monotonic=lambda: math.inf))
+    assert model.refresh() is False
+    assert f"mine goes on with {export_path}" in capsys.readouterr().err
     place[0] = paths["moved"]
     assert model.refresh() is True
     assert model.exported.path == paths["moved"]
-    assert model.answer(Translate(), ["one two"])[0]["translation"]
+    assert model.answer(model.exported, Translate(), ["one two"])[0]["translation"]
     with pytest.raises(ModelError):
         ServedModel("mine", lambda: paths["broken"])

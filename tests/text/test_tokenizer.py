@@ -10,6 +10,7 @@ import sentencepiece
 
 from nmt_keras.errors import ConfigError
 from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
+from nmt_keras.text import tokenizer as tokenizer_module
 from nmt_keras.text.tokenizer import Tokenizer, normalize, train_vocabulary
 
 # Sentence -> what the model sees of it, written out by hand.
@@ -183,6 +184,15 @@ def test_the_vocabulary_depends_on_text_and_seed_alone(tokenizer: Tokenizer, dig
     assert train_vocabulary(text, 300, 1.0, seed=1) == first
     assert Tokenizer(first).vocabulary_size == 300
     assert Tokenizer(first).sha256 == Tokenizer(first).sha256 != tokenizer.sha256
+
+
+def test_the_seed_chooses_the_sentences_where_there_are_too_many(digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = list(dict.fromkeys(digits.split("train").targets))
+    monkeypatch.setattr(tokenizer_module, "_MAX_SENTENCES", 20)
+    first, again, other = (train_vocabulary(text, 300, 1.0, seed=seed) for seed in (1, 1, 2))
+    assert first == again != other
+    monkeypatch.setattr(tokenizer_module, "_MAX_SENTENCES", len(text))
+    assert train_vocabulary(text, 300, 1.0, seed=1) == train_vocabulary(text, 300, 1.0, seed=2)
 
 
 def test_the_vocabulary_does_not_see_what_normalization_removes(digits) -> None:

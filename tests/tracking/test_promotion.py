@@ -6,7 +6,14 @@ from threading import Barrier
 import pytest
 
 from nmt_keras.errors import ModelError
-from nmt_keras.tracking.promotion import champion_of, promote_candidate, promote_champion, roll_back
+from nmt_keras.tracking.promotion import (
+    ROLLED_BACK,
+    champion_of,
+    decision_of,
+    promote_candidate,
+    promote_champion,
+    roll_back,
+)
 from nmt_keras.tracking.registry import add_version, register, version_of, versions
 
 
@@ -26,10 +33,31 @@ def test_the_first_candidate_is_the_champion_until_another_is_promoted(client, l
     ]
     assert versions("promoted")[0].tags["test_bleu"] == "1"
 
-    assert roll_back("promoted") == (2, 1)
+    def gone(version: int) -> None:
+        raise ModelError(f"version {version} is gone")
+
+    with pytest.raises(ModelError, match="version 1 is gone"):
+        roll_back("promoted", gone)
+    assert (champion_of("promoted"), decision_of("promoted", 2)) == (2, None)
+    checked: list[int] = []
+    assert roll_back("promoted", checked.append) == (2, 1)
+    assert checked == [1]
     assert aliases(client) == {"candidate": 2, "champion": 1}
+    assert [decision_of("promoted", version) for version in (1, 2)] == [None, ROLLED_BACK]
     with pytest.raises(ModelError, match="champion 1"):
-        roll_back("promoted")  # nobody was before the first
+        roll_back("promoted", checked.append)  # nobody was before the first
+
+
+def test_a_claim_that_cannot_be_taken_back_undoes_nothing(client, log_model, monkeypatch) -> None:
+    import mlflow
+
+    def refused(*_: object) -> None:
+        raise mlflow.exceptions.MlflowException("the store is down")
+
+    version = register(log_model("promotion", test_bleu=1.0).model_uri, "undone")
+    monkeypatch.setattr(mlflow.MlflowClient, "delete_registered_model_tag", refused)
+    promote_champion("undone", version, instead_of=None)
+    assert champion_of("undone") == version
 
 
 @pytest.mark.parametrize("promote", [promote_candidate, partial(promote_champion, instead_of=None)])
@@ -87,10 +115,13 @@ def test_the_version_of_a_reference(client, log_model) -> None:
     promote_candidate("referred", first)
     assert version_of("models:/referred@candidate", "referred") == first
     assert version_of(f"models:/referred/{first}", "referred") == first
-    run_id = client.get_logged_model(logged.model_id).source_run_id
-    for number, reference in enumerate((logged.model_uri, f"runs:/{run_id}/model"), start=first + 1):
+    for of_run in (False, True):
+        logged = log_model("promotion", test_bleu=1.0)
+        run_id = client.get_logged_model(logged.model_id).source_run_id
+        reference = f"runs:/{run_id}/model" if of_run else logged.model_uri
         assert version_of(reference, "referred") is None
-        assert add_version(reference, "referred") == number
+        number = add_version(reference, "referred")
+        assert version_of(reference, "referred") == number
     for wrong in ("models:/other@candidate", "outputs/model"):
         with pytest.raises(ModelError, match="models:/referred@ALIAS"):
             version_of(wrong, "referred")

@@ -57,7 +57,7 @@ for devices in ("2", "1"):  # TensorFlow must know how many it has from the begi
     shares.clear()
     summary = trainer.train(corpus, replace(settings, devices=devices), Path(devices), lambda figures, step: None)
     weights = [float(np.abs(weight).sum()) for weight in load_model(Path(devices)).model.get_weights()]
-    found.append({"history": summary.history, "weights": weights, "shares": list(shares)})
+    found.append({"history": summary.history, "losses": summary.losses, "weights": weights, "shares": list(shares)})
 print(json.dumps(found))
 """
 
@@ -91,6 +91,10 @@ def test_two_devices_learn_what_one_learns(backend: str, digits: Any, tmp_path: 
     for first, second in zip(one["history"], two["history"], strict=True):
         assert second["train_loss"] == pytest.approx(first["train_loss"], abs=1e-5)
         assert second["valid_loss"] == pytest.approx(first["valid_loss"], abs=1e-5)
+    assert len(one["losses"]) > 2
+    assert [row["train_loss"] for row in two["losses"]] == pytest.approx(
+        [row["train_loss"] for row in one["losses"]], abs=1e-5
+    )
     assert two["weights"] == pytest.approx(one["weights"], rel=1e-4)
     if backend == "jax":
         assert (one["shares"], two["shares"]) == ([], [2])  # of each batch, one for each device

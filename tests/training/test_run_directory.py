@@ -12,6 +12,7 @@ from recording import MODEL_FILES
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.errors import ConfigError
 from nmt_keras.training import trainer
+from nmt_keras.training.run_directory import CHECKPOINT, RunDirectory
 from nmt_keras.training.settings import TrainingSettings
 from nmt_keras.training.trainer import finished_training, train
 
@@ -27,6 +28,17 @@ def test_pairs_that_are_left_out_do_not_make_it_another_training(
     summary = train(corpus, short, tmp_path / "model", silent)
     assert sum(summary.dropped.values()) == 2
     assert finished_training(corpus, short, tmp_path / "model") == summary
+
+
+def test_the_same_text_may_lie_elsewhere(tmp_path: Path) -> None:
+    begun = {"corpus": "DIR", "train_sha256": "a", "seed": 1}
+    run = RunDirectory(tmp_path, begun)
+    run.begin()
+    (tmp_path / CHECKPOINT).touch()
+    RunDirectory(tmp_path, begun | {"corpus": "DIR/"})
+    with pytest.raises(ConfigError, match="train_sha256: begun with 'a', received 'b'") as error:
+        RunDirectory(tmp_path, begun | {"corpus": "DIR/", "train_sha256": "b"})
+    assert "corpus" not in str(error.value)
 
 
 @pytest.mark.usefixtures("eager", "unmeasured")
