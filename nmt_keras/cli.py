@@ -67,6 +67,7 @@ from nmt_keras.options import (
 )
 from nmt_keras.registry_commands import run_models, run_promote, run_register, run_rollback
 from nmt_keras.serving_commands import run_export, run_serve
+from nmt_keras.version import VERSION
 
 PRESETS = ("debug", "quick", "tiny", "base", "big")
 
@@ -138,6 +139,7 @@ def _parse(arguments: Sequence[str]) -> tuple[str, Namespace]:
         allow_abbrev=False,
         prog="nmt-keras",
         description="Train, compare, register and serve neural machine translation models.",
+        version=VERSION,
     )
     commands = parser.add_subcommands(dest="command")
     decisive: dict[str, dict[str, str]] = {}
@@ -188,7 +190,12 @@ def _add_sections(parser: ArgumentParser, command: Command, arguments: Sequence[
     names = value.split(",") if option == "architectures" else [value]
     if unknown := [name for name in names if name not in ARCHITECTURES]:
         raise ConfigError(f"--{option} knows {', '.join(ARCHITECTURES)}. Received: {', '.join(unknown)!r}.")
-    parser.add_argument(f"--{option}", type=str, default=value, help=f"of {', '.join(ARCHITECTURES)}")
+    parser.add_argument(
+        f"--{option}",
+        type=str,
+        default=value,
+        help=f"{'with commas, of' if len(names) > 1 else 'one of'} {', '.join(ARCHITECTURES)}",
+    )
     sections: dict[str, type] = SECTIONS | {name: ARCHITECTURES[name].sizes for name in names}
     for name, section in sections.items():
         fixed = ARCHITECTURES[name].fixed if name in ARCHITECTURES else {}
@@ -229,24 +236,14 @@ _COMMANDS = {
         preset="quick",
         architectures="rnn,transformer",
     ),
-    "describe": Command(
-        run_describe,
-        (add_describe, add_json),
-        "layers, parameters and arithmetic of a model",
-        preset="tiny",
-        architectures="transformer",
-        backend="tensorflow",
-    ),
     "compare": Command(
         run_compare,
         (add_corpus, add_comparison, add_jobs, add_training),
-        "train architectures with several seeds and tell whether they differ",
+        "train several architectures with several seeds, test their differences and write a report",
         preset="quick",
         architectures="rnn,lstm,gru,rnn-attention,lstm-attention,gru-attention,transformer",
     ),
-    "prepare": Command(
-        run_prepare, (add_corpus,), "read a corpus and report what is odd about it", backend="tensorflow"
-    ),
+    "prepare": Command(run_prepare, (add_corpus,), "read a corpus and report what is odd in it", backend="tensorflow"),
     "train": Command(
         run_train,
         (add_corpus, add_seed, add_time_limit, add_training),
@@ -257,26 +254,36 @@ _COMMANDS = {
     "evaluate": Command(
         run_evaluate,
         (add_model, add_corpus, add_test_set, add_json, add_search, add_hypotheses),
-        "BLEU and chrF of a model",
+        "measure BLEU and chrF of a model on a test set",
+    ),
+    "describe": Command(
+        run_describe,
+        (add_describe, add_json),
+        "list the layers, parameters and arithmetic of an architecture",
+        preset="tiny",
+        architectures="transformer",
+        backend="tensorflow",
     ),
     "agreement": Command(
         run_agreement,
         (add_model, add_phrasebook_seed, add_json),
-        "how often an en-fr model prefers the right gender and number",
+        "measure how often an en-fr model prefers the right gender and number",
     ),
-    "align": Command(run_align, (add_model, add_align, add_figure), "what a model attends to in a sentence pair"),
+    "align": Command(run_align, (add_model, add_align, add_figure), "draw what a model attends to in a sentence pair"),
     "alignment-error": Command(
         run_alignment_error,
         (add_model, add_alignment_error, add_phrasebook_seed, add_json),
-        "how far an en-fr model's attention is from the phrasebook's word links",
+        "measure how far an en-fr model's attention is from the phrasebook's word links",
     ),
     "gradient-flow": Command(
         run_gradient_flow,
         (add_model, add_corpus, add_test_set, add_gradient_flow, add_figure),
-        "how much of the loss's gradient reaches each encoder state, before and after training",
+        "measure how much of the loss's gradient reaches each encoder state, before and after training",
         backend="tensorflow",
     ),
-    "register": Command(run_register, (add_register,), "log a trained model and register it", backend="tensorflow"),
+    "register": Command(
+        run_register, (add_register,), "add a trained model to the registry, as the candidate", backend="tensorflow"
+    ),
     "models": Command(run_models, (add_name,), "list the versions of a registered model", backend="tensorflow"),
     "promote": Command(
         run_promote,
@@ -298,7 +305,7 @@ _COMMANDS = {
         backend="tensorflow",
     ),
     "serve": Command(
-        run_serve, (add_served,), "a page and JSON endpoints in front of exported models", backend="tensorflow"
+        run_serve, (add_served,), "serve exported models with a page and JSON endpoints", backend="tensorflow"
     ),
     "phrasebook": Command(
         run_phrasebook, (add_phrasebook,), "write the phrasebook as plain files", backend="tensorflow"

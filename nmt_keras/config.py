@@ -187,18 +187,18 @@ class TrainingConfig:
     """How a model is trained.
 
     Args:
-        epochs: at most; an epoch is a pass over the training text, unless `steps_per_epoch` says otherwise.
+        epochs: most epochs; an epoch is a pass over the training text, unless `steps_per_epoch` says otherwise.
         steps_per_epoch: updates that are an epoch, after which there is a checkpoint and may be a validation; None for
             as many as a pass has.
         max_tokens: target tokens to train on at most, a sentence as often as it is seen, or None for no limit.
-        batch_tokens: source tokens, and target tokens, of a batch at most, padding included.
+        batch_tokens: most source tokens, and most target tokens, of a batch, padding included.
         batch_shapes: number of fixed (rows, length) shapes that batches come in; XLA compiles each once. Without XLA
             there are four times as many.
         max_length: sentences with more tokens than this, on either side, are left out of training.
         learning_rate: the peak, reached after `warmup_steps` and then falling with 1/sqrt(step).
         warmup_steps: steps of linear warm-up.
         label_smoothing: share of the target distribution that is spread over the vocabulary.
-        clip_norm: the gradient's norm is cut to this.
+        clip_norm: largest norm of the gradient; a larger one is scaled down to it.
         ema_decay: decay of the moving average of weights that is validated and kept; less in the first updates.
         validate_every: epochs between validations; the last epoch is always validated.
         patience: validations without a better BLEU (to a tenth), or an equal one with a lower loss, that end training.

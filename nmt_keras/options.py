@@ -18,26 +18,45 @@ def add_corpus(parser: ArgumentParser) -> None:
     parser.add_argument("--source-language", type=str, default="en", help="code of the source language")
     parser.add_argument("--target-language", type=str, default="fr", help="code of the target language")
     parser.add_argument(
-        "--data-dir", type=str | None, default=None, help="read named corpora here instead of downloading them"
+        "--data-dir",
+        type=str | None,
+        default=None,
+        help="directory that holds multi30k/, in place of a download (default: NMT_KERAS_DATA)",
     )
 
 
 def add_backend(parser: ArgumentParser) -> None:
-    parser.add_argument("--backend", type=Backend | None, default=None, help="Keras backend")
+    parser.add_argument(
+        "--backend",
+        type=Backend | None,
+        default=None,
+        help="Keras backend: tensorflow, jax or torch (default: KERAS_BACKEND, else tensorflow)",
+    )
 
 
 def add_seed(parser: ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=1, help="of weights, dropout, vocabulary and order")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        help="of weights, dropout, vocabulary and order of the data; not of the phrasebook",
+    )
 
 
 def add_comparison(parser: ArgumentParser) -> None:
-    parser.add_argument("--quick", action="store_true", help=f"two test sets at most, and {' '.join(QUICK)}")
-    parser.add_argument("--seeds", type=str, default="1,2,3", help="each architecture is trained with each of them")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"a demonstration: two test sets at most, and, unless given, {' '.join(QUICK)}",
+    )
+    parser.add_argument(
+        "--seeds", type=str, default="1,2,3", help="whole numbers with commas; each architecture is trained with each"
+    )
     parser.add_argument(
         "--budget",
         type=str | None,
         default=None,
-        help="of each training, such as 10min, 2M-tokens or 20epochs (default: what the preset says)",
+        help="limit of each training, such as 10min, 2M-tokens (of the target) or 20epochs (default: the preset's)",
     )
 
 
@@ -46,7 +65,8 @@ def add_jobs(parser: ArgumentParser) -> None:
         "--jobs",
         type=int | None,
         default=None,
-        help="trainings at once, each on its share of the CPUs (default: 2 without a GPU or a time limit, else 1)",
+        help="trainings at once, each on its share of the CPUs (default: 2 on one device without a GPU or a time "
+        "limit, else 1)",
     )
 
 
@@ -55,7 +75,8 @@ def add_time_limit(parser: ArgumentParser) -> None:
         "--max-minutes",
         type=float | None,
         default=None,
-        help="wall time of a training, from the start of the process; that before an interruption counts too",
+        help="limit of a training's wall time, from the start of its process, with loading, compilation and "
+        "validation; time before an interruption counts, too",
     )
 
 
@@ -65,9 +86,19 @@ def add_training(parser: ArgumentParser) -> None:
         action="config",
         help="YAML file with any of these options but --preset, --quick and the architectures",
     )
-    parser.add_argument("--output", type=str | None, default=None, help="directory; made if it is not there")
-    parser.add_argument("--devices", type=str, default="1", help="number of devices, or all")
-    parser.add_argument("--init-from", type=str | None, default=None, help="model whose weights to start from")
+    parser.add_argument(
+        "--output",
+        type=str | None,
+        default=None,
+        help="directory; an unfinished training there goes on (default: a name in outputs/)",
+    )
+    parser.add_argument("--devices", type=str, default="1", help="devices that share each batch: a number, or all")
+    parser.add_argument(
+        "--init-from",
+        type=str | None,
+        default=None,
+        help="model (as --model elsewhere) whose weights and vocabulary to start from; of the same sizes",
+    )
     add_backend(parser)
 
 
@@ -82,9 +113,21 @@ def add_model(parser: ArgumentParser) -> None:
 
 
 def add_search(parser: ArgumentParser) -> None:
-    parser.add_argument("--beam-size", type=int | None, default=None, help="hypotheses kept; 1 is greedy")
-    parser.add_argument("--length-penalty", type=float | None, default=None, help="the larger, the longer")
-    parser.add_argument("--batch-size", type=int | None, default=None, help="sentences searched at once")
+    parser.add_argument(
+        "--beam-size",
+        type=int | None,
+        default=None,
+        help="hypotheses kept in the search; 1 is greedy (default: the model's)",
+    )
+    parser.add_argument(
+        "--length-penalty",
+        type=float | None,
+        default=None,
+        help="the larger, the longer the translations (default: the model's)",
+    )
+    parser.add_argument(
+        "--batch-size", type=int | None, default=None, help="sentences searched at once (default: the model's)"
+    )
 
 
 def add_hypotheses(parser: ArgumentParser) -> None:
@@ -96,15 +139,17 @@ def add_n_best(parser: ArgumentParser) -> None:
         "--n-best",
         type=int | None,
         default=None,
-        help="translations of each sentence; each line then is the sentence's number, the score and the translation, "
-        "with tabs between them",
+        help="print up to so many translations of each sentence, a line each: number, score and translation, with tabs "
+        "between them",
     )
 
 
 def add_test_set(parser: ArgumentParser) -> None:
-    parser.add_argument("--split", type=str, default="test", help="of the corpus")
-    parser.add_argument("--source-file", type=str | None, default=None, help="instead of a corpus")
-    parser.add_argument("--reference-file", type=str | None, default=None, help="instead of a corpus")
+    parser.add_argument("--split", type=str, default="test", help="split of the corpus to test on")
+    parser.add_argument(
+        "--source-file", type=str | None, default=None, help="sources, a line each, instead of a corpus"
+    )
+    parser.add_argument("--reference-file", type=str | None, default=None, help="their references, a line each")
 
 
 def add_json(parser: ArgumentParser) -> None:
@@ -122,9 +167,14 @@ def add_export(parser: ArgumentParser) -> None:
         default=None,
         help="sentences that must come out as they do here (default: validation sentences kept from the training)",
     )
-    parser.add_argument("--max-source-tokens", type=int, default=256, help="longer sources are split, or cut")
-    parser.add_argument("--max-beam-size", type=int, default=10, help="that a request may ask for")
-    parser.add_argument("--license", type=str | None, default=None, help="of the model, for its card")
+    parser.add_argument(
+        "--max-source-tokens",
+        type=int,
+        default=256,
+        help="longer sources are split into sentences, longer sentences are cut",
+    )
+    parser.add_argument("--max-beam-size", type=int, default=10, help="largest beam that a request may ask for")
+    parser.add_argument("--license", type=str | None, default=None, help="licence of the model, for its card")
     parser.add_argument(
         "--xla", action="store_true", help="compile the search with XLA, which a server must have (see README)"
     )
@@ -139,12 +189,16 @@ def add_served(parser: ArgumentParser) -> None:
         help="an exported model, a model directory, models:/NAME@ALIAS or runs:/RUN_ID/MODEL_NAME; may be repeated",
     )
     parser.add_argument("--host", type=str, default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8080, help="to listen on")
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on")
     parser.add_argument("--max-batch", type=int, default=64, help="sentences computed at once")
-    parser.add_argument("--max-waiting", type=int, default=256, help="sentences; to more the answer is 503")
-    parser.add_argument("--max-seconds", type=float, default=60.0, help="for an answer; after that it is 504")
     parser.add_argument(
-        "--reload-seconds", type=float, default=30.0, help="between looks at whether an alias has moved"
+        "--max-waiting", type=int, default=256, help="sentences that may wait for each model; to more the answer is 503"
+    )
+    parser.add_argument(
+        "--max-seconds", type=float, default=60.0, help="longest time to an answer; after that it is 504"
+    )
+    parser.add_argument(
+        "--reload-seconds", type=float, default=30.0, help="time between looks at whether an alias has moved"
     )
 
 
@@ -153,7 +207,7 @@ def add_phrasebook_seed(parser: ArgumentParser) -> None:
 
 
 def add_alignment_error(parser: ArgumentParser) -> None:
-    parser.add_argument("--split", type=str, default="test", help="of the phrasebook")
+    parser.add_argument("--split", type=str, default="test", help="split of the phrasebook")
 
 
 def add_figure(parser: ArgumentParser) -> None:
@@ -168,10 +222,14 @@ def add_align(parser: ArgumentParser) -> None:
         "--kind",
         type=str,
         default="cross",
-        help="of attention in the figure: cross and, of a Transformer, encoder_self or decoder_self",
+        help="attention in the figure: cross and, of a Transformer, encoder_self or decoder_self",
     )
-    parser.add_argument("--layer", type=int | None, default=None, help="in the figure, from 0; by default their mean")
-    parser.add_argument("--head", type=int | None, default=None, help="in the figure, from 0; by default their mean")
+    parser.add_argument(
+        "--layer", type=int | None, default=None, help="layer in the figure, from 0 (default: their mean)"
+    )
+    parser.add_argument(
+        "--head", type=int | None, default=None, help="head in the figure, from 0 (default: their mean)"
+    )
 
 
 def add_gradient_flow(parser: ArgumentParser) -> None:
@@ -179,18 +237,22 @@ def add_gradient_flow(parser: ArgumentParser) -> None:
         "--length",
         type=int | None,
         default=None,
-        help="tokens of the sources, EOS included; by default what most of them have",
+        help="length of the sources that are looked at, in tokens with EOS (default: the most frequent)",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the untrained model's weights")
 
 
 def add_name(parser: ArgumentParser) -> None:
-    parser.add_argument("--name", type=str, default="nmt-en-fr", help="of the registered model")
+    parser.add_argument("--name", type=str, default="nmt-en-fr", help="name of the registered model")
 
 
 def add_register(parser: ArgumentParser) -> None:
-    parser.add_argument("--model", type=str, required=True, help="directory of a trained model")
-    parser.add_argument("--name", type=str | None, default=None, help="to register it under (default: nmt-SRC-TGT)")
+    parser.add_argument(
+        "--model", type=str, required=True, help="a trained model: its directory, or as --model elsewhere"
+    )
+    parser.add_argument(
+        "--name", type=str | None, default=None, help="name to register it under (default: nmt-SRC-TGT)"
+    )
 
 
 def add_promotion(parser: ArgumentParser) -> None:
@@ -201,16 +263,30 @@ def add_promotion(parser: ArgumentParser) -> None:
         help="models:/NAME@ALIAS, models:/NAME/VERSION, or a logged model, which becomes the next version "
         "(default: the candidate)",
     )
-    parser.add_argument("--min-gain", type=float, default=0.5, help="BLEU above the champion's, significantly")
-    parser.add_argument("--max-fall", type=float, default=2.0, help="BLEU that sentences of one length may lose")
-    parser.add_argument("--max-milliseconds", type=float | None, default=None, help="median time of one sentence")
-    parser.add_argument("--export-sentences", type=int, default=50, help="compared with the exported model's")
-    parser.add_argument("--dry-run", action="store_true", help="measure, and change nothing")
-    parser.add_argument("--force", action="store_true", help="promote whatever is found; that is recorded")
+    parser.add_argument("--min-gain", type=float, default=0.5, help="BLEU to gain over the champion, significantly")
+    parser.add_argument(
+        "--max-fall", type=float, default=2.0, help="BLEU that sentences of one length may lose at most"
+    )
+    parser.add_argument(
+        "--max-milliseconds",
+        type=float | None,
+        default=None,
+        help="largest median time of one sentence (default: no limit)",
+    )
+    parser.add_argument(
+        "--export-sentences",
+        type=int,
+        default=50,
+        help="test sentences that the registered export must translate as the model in memory",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="measure, print the decision, and change nothing")
+    parser.add_argument("--force", action="store_true", help="promote even if a rule is broken; its tags record that")
 
 
 def add_describe(parser: ArgumentParser) -> None:
-    parser.add_argument("--length", type=int, default=25, help="source and target tokens that the arithmetic is for")
+    parser.add_argument(
+        "--length", type=int, default=25, help="tokens of source and target that the arithmetic is counted for"
+    )
 
 
 def add_phrasebook(parser: ArgumentParser) -> None:

@@ -55,7 +55,7 @@ def test_every_weight_has_a_gradient(sizes: ArchitectureConfig, build: object) -
         assert np.abs(gradient).max() > 1e-6, weight.path
 
 
-@pytest.mark.skipif(keras.backend.backend() == "torch", reason="as it is with TensorFlow")
+@pytest.mark.parametrize("sizes", ["lstm-bidirectional", "gru-attention-additive", "transformer"], indirect=True)
 def test_bfloat16_computes_nearly_the_same(sizes: ArchitectureConfig, draw_weights: Any) -> None:
     inputs, labels = batch(np.random.default_rng(12), 4, 6, V)
     inputs["source_ids"][1, 3:] = inputs["target_in_ids"][2, 4:] = labels[2, 4:] = PAD_ID
