@@ -176,7 +176,7 @@ def add_export(parser: ArgumentParser) -> None:
     parser.add_argument("--max-beam-size", type=int, default=10, help="largest beam that a request may ask for")
     parser.add_argument("--license", type=str | None, default=None, help="licence of the model, for its card")
     parser.add_argument(
-        "--xla", action="store_true", help="compile the search with XLA, which a server must have (see README)"
+        "--xla", action="store_true", help="compile the search with XLA, which a server must have (see docs/serving.md)"
     )
 
 
