@@ -43,7 +43,10 @@ class EpochOrder(keras.callbacks.Callback):
                 seed = int(keras.ops.convert_to_numpy(variable)[0])  # of the first device
                 draws = epoch * _DRAWS_PER_EPOCH % _DRAWS
                 variable.assign([seed, draws])
-                for device, copy in enumerate(getattr(variable.value, "values", ())):  # of MirroredStrategy
+                copies = getattr(
+                    variable.value, "values", None
+                )  # of MirroredStrategy; PyTorch has a method of that name
+                for device, copy in enumerate(copies if isinstance(copies, tuple) else ()):
                     copy.assign([seed + device, draws])
 
 

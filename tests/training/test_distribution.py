@@ -18,17 +18,20 @@ PROGRAM = """
 import json, sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 import keras
 import numpy as np
 from nmt_keras.config import TrainingConfig, TransformerConfig, VocabularyConfig
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.models.directory import load_model
 from nmt_keras.training import trainer
+from nmt_keras.training.callbacks import EpochOrder
 from nmt_keras.training.settings import TrainingSettings
 
 # The same rows in each batch, whatever the number of devices.
-batches = trainer.TrainingBatches
+batches, loss_log = trainer.TrainingBatches, trainer.LossLog
 trainer.TrainingBatches = lambda *arguments: batches(*arguments[:4], num_devices=2)
+trainer.LossLog = lambda *arguments: loss_log(*arguments, every=1)
 text = json.loads(Path(sys.argv[1]).read_text())
 corpus = Corpus("digits", "en", "fr", {name: ParallelText(*sides) for name, sides in text.items()})
 settings = TrainingSettings(
@@ -40,6 +43,20 @@ settings = TrainingSettings(
         ema_decay=0.5, clip_norm=0.1, jit_compile=False,
     ),
 )
+masks = []
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    scope, _ = trainer.distribute("2")
+    with scope():
+        dropout = keras.Sequential([keras.layers.Dropout(0.5)])
+        dropout.build((None, 64))
+        order = EpochOrder(SimpleNamespace())
+        order.set_model(dropout)
+        for epoch in (1, 1, 2):
+            order.on_epoch_begin(epoch)
+            of_each = tf.distribute.get_strategy().run(tf.function(lambda: dropout(tf.ones((1, 64)), training=True)))
+            masks.append([mask.numpy().tolist() for mask in of_each.values])
 shares = set()
 if keras.backend.backend() == "jax":
     from keras.src.backend.jax import distribution_lib
@@ -57,7 +74,8 @@ for devices in ("2", "1"):  # TensorFlow must know how many it has from the begi
     shares.clear()
     summary = trainer.train(corpus, replace(settings, devices=devices), Path(devices), lambda figures, step: None)
     weights = [float(np.abs(weight).sum()) for weight in load_model(Path(devices)).model.get_weights()]
-    found.append({"history": summary.history, "losses": summary.losses, "weights": weights, "shares": list(shares)})
+    of_training = {"history": summary.history, "losses": summary.losses, "weights": weights}
+    found.append(of_training | {"shares": list(shares), "masks": masks})
 print(json.dumps(found))
 """
 
@@ -96,6 +114,11 @@ def test_two_devices_learn_what_one_learns(backend: str, digits: Any, tmp_path: 
         [row["train_loss"] for row in one["losses"]], abs=1e-5
     )
     assert two["weights"] == pytest.approx(one["weights"], rel=1e-4)
+    if backend == "tensorflow":
+        first, again, other = two["masks"]
+        assert first[0] != first[1]  # of two devices
+        assert again == first
+        assert other[0] not in first
     if backend == "jax":
         assert (one["shares"], two["shares"]) == ([], [2])  # of each batch, one for each device
 
