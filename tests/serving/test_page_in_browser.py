@@ -34,7 +34,7 @@ class Shouting:
     def refresh(self) -> None:
         """Stays as it is."""
 
-    def answer(self, asked: Any, sentences: list[str]) -> list[dict[str, Any]]:
+    def answer(self, exported: Any, asked: Any, sentences: list[str]) -> list[dict[str, Any]]:
         if "fails" in sentences:
             raise RuntimeError("a secret of the server")
         answer = {"score": -1.5, "status": "split"}
@@ -101,11 +101,11 @@ def test_two_models_side_by_side(
     (translation,) = Translator(loaded.model, loaded.tokenizer, loaded.description.search).translate([sentence])
     assert first.locator("h2").inner_text() == "models:/digits@champion"
     assert first.locator(".translation").inner_text() == translation.text.strip()
-    (listed,) = quiet.answer(Translate(0, 3), [sentence])
+    (listed,) = quiet.answer(quiet.exported, Translate(0, 3), [sentence])
     assert [item.split() for item in first.locator("li").all_text_contents()] == [
         [*row["translation"].split(), f"{row['score']:.2f}"] for row in listed["n_best"]
     ]
-    (aligned,) = quiet.answer(Align(), [sentence])
+    (aligned,) = quiet.answer(quiet.exported, Align(), [sentence])
     assert first.locator("thead th").all_text_contents() == aligned["source_tokens"]
     assert first.locator("tbody th").all_text_contents() == aligned["target_tokens"]
     shades = first.locator("tbody td").evaluate_all("cells => cells.map(c => getComputedStyle(c).backgroundColor)")
