@@ -16,7 +16,7 @@ from nmt_keras.report.page import Claim
 _CELLS = ("rnn", "lstm", "gru")
 _ONE_SEED = "timed once, with the first seed, without XLA"
 _CLEARLY = 1.1  # times as long; less may be chance
-_OVERLAP = ", but not with each seed"
+_OVERLAP = ", but the seeds overlap"
 
 
 def claims(grouped: Mapping[str, Sequence[TrainedModel]], buckets: Sequence[LengthBucket]) -> list[Claim]:

@@ -194,7 +194,7 @@ def _add_sections(parser: ArgumentParser, command: Command, arguments: Sequence[
         f"--{option}",
         type=str,
         default=value,
-        help=f"{'with commas, of' if len(names) > 1 else 'one of'} {', '.join(ARCHITECTURES)}",
+        help=f"{'with commas, of' if option == 'architectures' else 'one of'} {', '.join(ARCHITECTURES)}",
     )
     sections: dict[str, type] = SECTIONS | {name: ARCHITECTURES[name].sizes for name in names}
     for name, section in sections.items():

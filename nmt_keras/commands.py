@@ -129,11 +129,11 @@ def run_compare(options: Namespace) -> int:
     from nmt_keras.measurements import THOROUGH
 
     corpus, outcome = _experiment(options, "comparison", seeds, THOROUGH)
-    _report(options, corpus, outcome, f", seeds {options.seeds}")
+    _report(options, corpus, outcome)
     return _failed(outcome)
 
 
-def _report(options: Namespace, corpus: "Corpus", outcome: "Outcome", trainings: str = "") -> None:
+def _report(options: Namespace, corpus: "Corpus", outcome: "Outcome") -> None:
     """Prints the tables of an experiment and writes its page."""
     from nmt_keras.comparison import compare_architectures, of_shared_seeds, rows
     from nmt_keras.comparison_report import write_report
@@ -141,8 +141,9 @@ def _report(options: Namespace, corpus: "Corpus", outcome: "Outcome", trainings:
     from nmt_keras.report.summary import print_by_length, print_comparisons, print_scores
 
     outcome = replace(outcome, models=of_shared_seeds(outcome.models))
+    seeds = ", ".join(map(str, sorted({model.settings.seed for model in outcome.models.values()})))
     table = rows(outcome.models)
-    print_scores(table, f"{corpus.name}, {corpus.source_language}-{corpus.target_language}{trainings}")
+    print_scores(table, f"{corpus.name}, {corpus.source_language}-{corpus.target_language}, seed {seeds}")
     print_by_length(table, unit(corpus.source_language))
     comparisons = {split: compare_architectures(outcome.models, corpus, split) for split in table[0].bleu}
     for split, pairs in comparisons.items():

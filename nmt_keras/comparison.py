@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nmt_keras.data.parallel_text import Corpus
-from nmt_keras.experiment import TrainedModel
+from nmt_keras.experiment import TrainedModel, shared_seeds
 from nmt_keras.metrics.bootstrap import Interval, SentenceCounts, bleu_of_sums, mean_bleu, sentence_counts
 from nmt_keras.metrics.by_length import length_buckets, quantile_edges
 from nmt_keras.metrics.significance import PairedComparison, compare_systems
@@ -48,9 +48,8 @@ def training_cost(trained: Sequence[TrainedModel]) -> TrainingCost:
 def of_shared_seeds(models: Mapping[str, TrainedModel]) -> dict[str, TrainedModel]:
     """The trainings with seeds that every architecture was trained with, lest means be of different seeds; all, where
     there is no such seed."""
-    seeds = [{model.settings.seed for model in trained} for trained in by_architecture(models).values()]
-    shared = set.intersection(*seeds) or set.union(*seeds)
-    return {name: model for name, model in models.items() if model.settings.seed in shared}
+    seeds = shared_seeds(model.settings for model in models.values())
+    return {name: model for name, model in models.items() if model.settings.seed in seeds}
 
 
 def compare_architectures(models: Mapping[str, TrainedModel], corpus: Corpus, split: str) -> list[PairedComparison]:

@@ -107,8 +107,8 @@ def comparison_report(
 
 
 def _longest_trained_on(corpus: Corpus, models: Iterable[TrainedModel]) -> int:
-    """Length of the longest source that every training kept, or less where pairs were left out for their targets."""
-    left_out = max(model.summary.dropped["too_long"] + model.summary.dropped["too_many_tokens"] for model in models)
+    """Length of the longest source that every training kept, or less where shorter ones were left out."""
+    left_out = max(sum(model.summary.dropped.values()) for model in models)
     lengths = sorted(sentence_lengths(corpus.split("train").sources, corpus.source_language))
     return lengths[-1 - left_out]
 

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from nmt_keras.models.directory import load_model, read_held_out, weights_sha256
 from nmt_keras.processes import call_at_once
 from nmt_keras.serving import standalone
 from nmt_keras.serving.model_card import Provenance, Score, training_facts
-from nmt_keras.serving.savedmodel import export_savedmodel
+from nmt_keras.serving.savedmodel import compute_in_float32, export_savedmodel
 from nmt_keras.tracking.promotion import promote_candidate
 from nmt_keras.tracking.registry import name_for, register
 from nmt_keras.tracking.runs import Run, kept_run
@@ -143,13 +143,16 @@ def run_experiment(
         }
         # Not the number of unfinished ones: one that is resumed must have what the others had.
         failures = call_at_once(_train_apart, unfinished, min(jobs, len(named)))
-        for name, settings in named.items():
-            if name in failures:
-                continue
+        compute_in_float32()
+        trained = {name: settings for name, settings in named.items() if name not in failures}
+        seeds = shared_seeds(trained.values())
+        for name, settings in trained.items():
             try:
-                closely = None if settings.architecture in looked_into else effort
+                first = settings.seed in seeds and settings.architecture not in looked_into
+                closely = effort if first else None
                 models[name] = _trained_model(corpus, settings, directory / name, name, parent, test_splits, closely)
-                looked_into.add(settings.architecture)
+                if first:
+                    looked_into.add(settings.architecture)
             except UserError as error:
                 failures[name] = str(error)
             except Exception as error:  # one architecture's failure must not cost the others' hours
@@ -162,6 +165,14 @@ def run_experiment(
         best = max(models, key=lambda name: models[name].summary.valid_bleu)
         version, aliases = _registered(models[best], corpus, directory)
     return Outcome(models, failures, best, _experiment(corpus), version, aliases, parent, directory)
+
+
+def shared_seeds(trainings: Iterable[TrainingSettings]) -> set[int]:
+    """The seeds that every architecture has; all, where there is no such seed."""
+    seeds: dict[str, set[int]] = {}
+    for settings in trainings:
+        seeds.setdefault(settings.architecture, set()).add(settings.seed)
+    return set.intersection(*seeds.values()) or set.union(*seeds.values()) if seeds else set()
 
 
 def _registered(best: TrainedModel, corpus: Corpus, directory: Path) -> tuple[int, list[str]]:

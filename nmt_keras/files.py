@@ -15,9 +15,9 @@ from uuid import uuid4
 def written_whole(path: Path) -> Iterator[Path]:
     """Gives a name beside `path` to write to; what was written takes the name `path` when the block succeeds.
 
-    A device or a pipe is written to as it is.
+    A device, a pipe, or what a link leads to is written to as it is.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
+    if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
         yield path
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -107,7 +107,7 @@ def add_model(parser: ArgumentParser) -> None:
         "--model",
         type=str,
         default="models:/nmt-en-fr@champion",
-        help="a directory, models:/NAME@ALIAS or runs:/RUN_ID/MODEL_NAME",
+        help="a directory, models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN_ID/model",
     )
     add_backend(parser)
 

@@ -133,7 +133,7 @@ def _exported(directory: Path, reference: str) -> Path:
         with suppress(ModelError):
             checked_card(kept / "1")
             return used(kept) / "1"
-        shutil.rmtree(kept)
+        shutil.rmtree(kept / "1", ignore_errors=True)
     loaded = load_model(directory)
     held_out = read_held_out(directory)
     if not held_out:

@@ -47,7 +47,7 @@ def trained(architecture: str, hypotheses: Sequence[str], seed: int = 1, scale: 
             ],
             losses=[{"step": 20, "training_seconds": 60.0, "train_loss": 5.0}],
             cost=TrainingCost(1234.0 * scale, 0.25, 2), parameters=123_456, peak_memory=2_000_000_000,
-            dropped={"too_long": 0, "too_many_tokens": 1},
+            dropped={"length_ratio": 1, "too_many_tokens": 0},
         ),
     )  # fmt: skip
 

@@ -16,6 +16,11 @@ def test_a_device_is_written_to_and_stays(tmp_path: Path) -> None:
     assert os.read(reader, 100) == b"one\n"
     os.close(reader)
     assert pipe.is_fifo()
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with written_whole(tmp_path / "link") as path:
+        path.write_bytes(b"two\n")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_bytes() == b"two\n"
 
 
 def test_the_entries_of_a_cache_that_were_used_last_stay(tmp_path: Path) -> None:

@@ -111,17 +111,17 @@ def recurrent_layer(config: RecurrentConfig, units: int, name: str) -> keras.lay
             return GRU(units, reset_after=config.reset_after, **options)
 
 
-def recurrence_kernel(config: RecurrentConfig, masked: bool) -> str:
+def recurrence_kernel(config: RecurrentConfig, masked: bool, dtype: str) -> str:
     """What computes a recurrence over whole sequences with the backend in use, in words.
 
     Args: as `cudnn_applies`.
     """
     name = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}[config.cell]
-    return f"keras.layers.{name} ({'cuDNN on a GPU, else ' * cudnn_applies(config, masked)}a loop over steps)"
+    return f"keras.layers.{name} ({'cuDNN on a GPU, else ' * cudnn_applies(config, masked, dtype)}a loop over steps)"
 
 
-def cudnn_applies(config: RecurrentConfig, masked: bool) -> bool:
-    """Whether Keras calls cuDNN for this recurrence on a GPU, with the backend in use.
+def cudnn_applies(config: RecurrentConfig, masked: bool, dtype: str) -> bool:
+    """Whether Keras calls cuDNN for this recurrence on a GPU, with the backend in use; in float32 alone.
 
     With TensorFlow always for an LSTM and for a GRU that resets after the product, with PyTorch where there is no mask,
     with JAX where there is none and for the LSTM alone.
@@ -129,8 +129,9 @@ def cudnn_applies(config: RecurrentConfig, masked: bool) -> bool:
     Args:
         config: the cell.
         masked: whether the layer is called with a mask.
+        dtype: what it computes in.
     """
-    fused = config.cell == "lstm" or (config.cell == "gru" and config.reset_after)
+    fused = dtype == "float32" and (config.cell == "lstm" or (config.cell == "gru" and config.reset_after))
     match keras.backend.backend():
         case "torch":
             return fused and not masked

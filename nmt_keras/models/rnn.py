@@ -53,16 +53,16 @@ class RecurrentModel(TranslationModel):
 
     @property
     def has_cudnn_kernels(self) -> bool:
-        return self.compute_dtype == "float32" and cudnn_applies(self.config, masked=True)
+        return cudnn_applies(self.config, True, self.compute_dtype)
 
     @property
     def kernels(self) -> str:
-        return f"encoder {recurrence_kernel(self.config, masked=True)}, decoder {self.decoder_kernel}"
+        return f"encoder {recurrence_kernel(self.config, True, self.compute_dtype)}, decoder {self.decoder_kernel}"
 
     @property
     def decoder_kernel(self) -> str:
         """What computes the decoder over whole sequences, in words."""
-        return recurrence_kernel(self.config, masked=False)
+        return recurrence_kernel(self.config, False, self.compute_dtype)
 
     def logits(self, x: Tensor) -> Tensor:
         """Outputs of the decoder (..., H) -> (..., V)."""

@@ -90,7 +90,7 @@ def export_savedmodel(
             f"export needs the TensorFlow backend; models of every backend can be exported with it. "
             f"Received: backend {keras.backend.backend()}. Give --backend tensorflow."
         )
-    _compute_in_float32()
+    compute_in_float32()
     if version is None:
         version = 1 + max((int(path.name) for path in directory.glob("*/") if path.name.isdecimal()), default=0)
     path = directory / str(version)
@@ -176,7 +176,7 @@ def load_export(path: Path) -> ExportedModel:
         ModelError: as `checked_card`, or TensorFlow cannot load it.
     """
     card = checked_card(path)
-    _compute_in_float32()
+    compute_in_float32()
     try:
         root = tf.saved_model.load(str(path))
         signatures = {name: root.signatures[name] for name in {*_SIGNATURES, *card["signatures"]}}
@@ -187,7 +187,7 @@ def load_export(path: Path) -> ExportedModel:
     return ExportedModel(path, card, signatures, root)
 
 
-def _compute_in_float32() -> None:
+def compute_in_float32() -> None:
     """GPUs round to ten bits otherwise, and would differ from a CPU by more than what is checked."""
     tf.config.experimental.enable_tensor_float_32_execution(False)
 

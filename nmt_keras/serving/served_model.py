@@ -12,7 +12,7 @@ from nmt_keras.serving.savedmodel import ExportedModel, check_export, load_expor
 
 STATUS = ("fine", "split", "cut", "repaired")
 """What became of a source, by the number that signatures give."""
-_FIRST_RETRY, _LAST_RETRY = 15.0, 3600.0  # seconds
+_FIRST_PAUSE, _LAST_PAUSE = 30.0, 3600.0  # seconds between attempts to load a model that failed
 
 
 class Translate(NamedTuple):
@@ -48,7 +48,7 @@ class ServedModel:
         self._locate = locate
         self._exported = self._load(locate())
         self._failed: Path | None = None
-        self._failures = 0
+        self._pause = _FIRST_PAUSE
         self._next_try = 0.0
 
     @property
@@ -75,11 +75,11 @@ class ServedModel:
             if path == self._exported.path:
                 return None
             if path != self._failed:
-                self._failed, self._failures = path, 0
+                self._failed, self._pause = path, _FIRST_PAUSE
             elif time.monotonic() < self._next_try:
                 return False
-            self._failures += 1
-            self._next_try = time.monotonic() + min(_FIRST_RETRY * 2**self._failures, _LAST_RETRY)
+            self._next_try = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, _LAST_PAUSE)
             self._exported = self._load(path)
             self._failed = None
         except Exception as error:  # whatever is wrong with the new one, the present one serves

@@ -245,6 +245,7 @@ class _Service:
         except QueueFullError:
             raise HTTPException(503, "Too many sentences wait. Try again.", {"Retry-After": "1"}) from None
         answers = asyncio.gather(*map(asyncio.wrap_future, submitted))
+        answers.add_done_callback(lambda done: done.cancelled() or done.exception())  # else given up ones are told of
         gone = asyncio.ensure_future(http.receive())  # the body was read: only its sender's going can follow
         try:
             done, _ = await asyncio.wait(

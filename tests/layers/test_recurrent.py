@@ -89,7 +89,9 @@ def test_the_kernel_is_named(
     backend: str, cell: Any, reset_after: bool, masked: bool, fused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
-    assert ("cuDNN" in recurrence_kernel(RecurrentConfig(cell, reset_after=reset_after), masked)) == fused
+    config = RecurrentConfig(cell, reset_after=reset_after)
+    assert ("cuDNN" in recurrence_kernel(config, masked, "float32")) == fused
+    assert "cuDNN" not in recurrence_kernel(config, masked, "bfloat16")
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow calls cuDNN with a mask")

@@ -1,5 +1,6 @@
 """The server's answers to good and bad requests, with a model in place of one that computes."""
 
+import gc
 import json
 import math
 import random
@@ -209,7 +210,9 @@ def test_who_accepts_a_request_answers_it(client: TestClient, model: Upper) -> N
     assert model.asked == [before, before]
 
 
-def test_what_nobody_waits_for_is_not_computed(client: TestClient, model: Upper) -> None:
+def test_what_nobody_waits_for_is_not_computed(
+    client: TestClient, model: Upper, caplog: pytest.LogCaptureFixture
+) -> None:
     model.go_on.clear()
     first = _in_thread(lambda: client.post("/translate", json={"sentences": ["a"]}))
     assert model.entered.acquire(timeout=60)
@@ -236,6 +239,8 @@ def test_what_nobody_waits_for_is_not_computed(client: TestClient, model: Upper)
     assert client.post("/translate", json={"sentences": ["c"]}).status_code == 200
     assert model.batches == [["a"], ["c"]]
     assert 'nmt_requests_total{code="499",path="/translate"} 1.0' in client.get("/metrics").text
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 def test_ends_of_sentences_are_counted_as_they_are_split() -> None:
