@@ -124,11 +124,11 @@ def _bottleneck(grouped: Mapping[str, Sequence[TrainedModel]], buckets: Sequence
             for of_short, of_long in ((short.resampled, long.resampled), (short.of_seeds, long.of_seeds))
         )
         more = interval(float(kept[other] - kept[cell]), resampled[other] - resampled[cell])
-        apart = _apart(of_seeds[other], of_seeds[cell])
-        findings.append(more.low > 0 and apart)
+        overlap = more.low > 0 and _overlap(of_seeds[other], of_seeds[cell])
+        findings.append(more.low > 0 and not overlap)
         evidence.append(
             f"from {short.lengths} to {long.lengths} {cell} keeps {kept[cell]:.0f}% of its BLEU, {other} "
-            f"{kept[other]:.0f}%; the difference is {_points(more)}{'' if apart else _OVERLAP}"
+            f"{kept[other]:.0f}%; the difference is {_points(more)}{_OVERLAP * overlap}"
         )
     lacking = "it takes a cell with and without attention, and two buckets of sentence length"
     return Claim(statement, _verdict(findings), evidence, lacking)
@@ -139,9 +139,9 @@ def _share_kept(short: Any, long: Any) -> Any:
     return 100 * long / np.maximum(short, 1e-9)
 
 
-def _apart(higher: np.ndarray, lower: np.ndarray) -> bool:
-    """Whether each seed of the one lies above each seed of the other: intervals tell of the sentences alone."""
-    return bool(higher.min() > lower.max())
+def _overlap(higher: np.ndarray, lower: np.ndarray) -> bool:
+    """Whether a seed of the one lies below a seed of the other: intervals tell of the sentences alone."""
+    return bool(higher.min() <= lower.max())
 
 
 def _longest_bucket(
@@ -157,9 +157,9 @@ def _longest_bucket(
         longest = buckets[-1]
         value = longest.bleu[better].value - longest.bleu[worse].value
         gain = interval(value, longest.resampled[better] - longest.resampled[worse])
-        apart = _apart(longest.of_seeds[better], longest.of_seeds[worse])
-        findings.append(gain.low > 0 and apart)
-        evidence.append(f"on {longest.lengths} {better} has {_bleu(gain)} more than {worse}{'' if apart else _OVERLAP}")
+        overlap = gain.low > 0 and _overlap(longest.of_seeds[better], longest.of_seeds[worse])
+        findings.append(gain.low > 0 and not overlap)
+        evidence.append(f"on {longest.lengths} {better} has {_bleu(gain)} more than {worse}{_OVERLAP * overlap}")
     lacking = "it takes these architectures, and two buckets of sentence length"
     return Claim(statement, _verdict(findings), evidence, lacking)
 

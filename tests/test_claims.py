@@ -94,6 +94,14 @@ def test_one_exception_is_enough_against_a_claim(claim: int, figures: dict, coun
     assert found(figures, counts)[claim] is False
 
 
+@pytest.mark.parametrize(("seeds", "told"), [(wrong(10, 95), False), ([*wrong(10, 30), *wrong(10, 95)], True)])
+def test_seeds_that_overlap_are_told_of_where_the_sentences_alone_would_do(seeds: Any, told: bool) -> None:
+    grouped = {name: [training(**of)] for name, of in ALL.items()}
+    claim = claims(grouped, bleu_by_length(SOURCES, WRONG | {"lstm": seeds}))[2]
+    assert claim.supported is False
+    assert any("the seeds overlap" in line for line in claim.evidence) == told
+
+
 def test_without_attention_on_the_same_cell_the_bottleneck_is_not_judged() -> None:
     grouped = {name: [training()] for name in ("rnn", "transformer")}
     counts = {"rnn": wrong(10, 90), "transformer": wrong(5, 5)}
