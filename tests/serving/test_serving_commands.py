@@ -55,6 +55,9 @@ def test_a_model_directory_is_exported_once(
     served = [ServedModel(str(directory), _locator(str(directory))) for _ in range(2)]
     assert served[0].exported.path.is_relative_to(tmp_path / "cache")
     assert len(saved) == 1
+    (served[0].exported.path / "saved_model.pb").write_bytes(b"half of it")
+    served[1] = ServedModel(str(directory), _locator(str(directory)))
+    assert len(saved) == 2  # the damaged one was made anew
     (directory / "model.weights.h5").write_bytes(b"of a training that goes on")
     assert [model.refresh() for model in served] == [None, None]
 

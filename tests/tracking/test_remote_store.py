@@ -1,5 +1,7 @@
 """The same calls against a tracking server, whose artifacts are not on this machine."""
 
+import tempfile
+
 import pytest
 
 from nmt_keras.tracking import registry, runs
@@ -20,6 +22,9 @@ def test_a_model_is_logged_registered_and_downloaded_once(
         logged = run.log_translation_model(*directories, metrics={"test_bleu": 30.0})
     promote_candidate("remote", registry.register(logged.model_uri, "remote"))
 
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     resolved = registry.resolve("models:/remote@champion")
     assert (resolved / "weights.h5").read_bytes() == (directories[1] / "weights.h5").read_bytes()
     assert tracking_server not in resolved.parents
@@ -29,5 +34,5 @@ def test_a_model_is_logged_registered_and_downloaded_once(
     assert sorted(path.name for path in again.iterdir()) == ["config.yaml", "mark", "weights.h5"]
     assert [path.name for path in resolved.parent.iterdir()] == [f"{logged.model_id}-model"]
     assert registry.versions("remote")[0].tags["test_bleu"] == "30"
-    assert list(work.iterdir()) == []
+    assert list(work.iterdir()) == list(temporary.iterdir()) == []
     assert capfd.readouterr() == ("", "")
