@@ -47,7 +47,9 @@ def test_registering_prints_nothing(log_model, capfd) -> None:
 def test_every_form_of_reference_gives_the_model_directory(
     store, client, directories, log_model, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     logged = log_model("forms", test_bleu=1.0)
     version = registry.register(logged.model_uri, "forms")
     promote_candidate("forms", version)
@@ -62,7 +64,7 @@ def test_every_form_of_reference_gives_the_model_directory(
         assert store in resolved.parents
         assert sorted(path.name for path in resolved.iterdir()) == ["config.yaml", "weights.h5"]
         assert (resolved / "weights.h5").read_bytes() == (directories[1] / "weights.h5").read_bytes()
-    assert list(tmp_path.iterdir()) == []  # servers look again and again
+    assert list(temporary.iterdir()) == []  # servers look again and again
 
 
 def test_an_alias_names_the_version_it_was_set_to(store, client, tmp_path) -> None:

@@ -292,11 +292,14 @@ def test_figures_wait_for_a_store_that_does_not_answer(client, capsys, monkeypat
 
 
 def test_a_store_that_fails_at_the_end_hides_no_other_error(client, capsys, monkeypatch) -> None:
-    with monkeypatch.context() as patch, pytest.raises(ValueError, match="of the training"):
+    def fail(patch: pytest.MonkeyPatch) -> None:
         with runs.start_run("job", "outage") as run:
             patch.setattr(run._client, "log_batch", lambda *_, **__: raise_(OperationalError("select", {}, None)))
             run.log_metrics({"train_loss": 5.0}, step=20)
             raise ValueError("of the training")
+
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match="of the training"):
+        fail(patch)
     assert "Logging metrics failed in the MLflow store" in capsys.readouterr().err
 
 
