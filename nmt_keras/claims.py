@@ -16,7 +16,6 @@ from nmt_keras.report.page import Claim
 _CELLS = ("rnn", "lstm", "gru")
 _ONE_SEED = "timed once, with the first seed, without XLA"
 _CLEARLY = 1.1  # times as long; less may be chance
-_OVERLAP = ", but the seeds overlap"
 
 
 def claims(grouped: Mapping[str, Sequence[TrainedModel]], buckets: Sequence[LengthBucket]) -> list[Claim]:
@@ -119,16 +118,14 @@ def _bottleneck(grouped: Mapping[str, Sequence[TrainedModel]], buckets: Sequence
             continue
         short, long = buckets[0], buckets[-1]
         kept = {name: _share_kept(short.bleu[name].value, long.bleu[name].value) for name in (cell, other)}
-        resampled, of_seeds = (
-            {name: _share_kept(of_short[name], of_long[name]) for name in (cell, other)}
-            for of_short, of_long in ((short.resampled, long.resampled), (short.of_seeds, long.of_seeds))
-        )
+        resampled = {name: _share_kept(short.resampled[name], long.resampled[name]) for name in (cell, other)}
+        of_seeds = {name: _share_kept(short.of_seeds[name], long.of_seeds[name]) for name in (cell, other)}
         more = interval(float(kept[other] - kept[cell]), resampled[other] - resampled[cell])
-        overlap = more.low > 0 and _overlap(of_seeds[other], of_seeds[cell])
-        findings.append(more.low > 0 and not overlap)
+        speaks, remark = _judged(more, of_seeds[other], of_seeds[cell])
+        findings.append(speaks)
         evidence.append(
             f"from {short.lengths} to {long.lengths} {cell} keeps {kept[cell]:.0f}% of its BLEU, {other} "
-            f"{kept[other]:.0f}%; the difference is {_points(more)}{_OVERLAP * overlap}"
+            f"{kept[other]:.0f}%; the difference is {_points(more)}{remark}"
         )
     lacking = "it takes a cell with and without attention, and two buckets of sentence length"
     return Claim(statement, _verdict(findings), evidence, lacking)
@@ -139,9 +136,13 @@ def _share_kept(short: Any, long: Any) -> Any:
     return 100 * long / np.maximum(short, 1e-9)
 
 
-def _overlap(higher: np.ndarray, lower: np.ndarray) -> bool:
-    """Whether a seed of the one lies below a seed of the other: intervals tell of the sentences alone."""
-    return bool(higher.min() <= lower.max())
+def _judged(gain: Interval, higher: np.ndarray, lower: np.ndarray) -> tuple[bool, str]:
+    """Whether the interval of a gain and the figures of each seed speak for it, and what to add to the evidence.
+
+    Intervals tell of the sentences alone: no seed of the one may lie below a seed of the other.
+    """
+    overlap = bool(gain.low > 0 and higher.min() <= lower.max())
+    return gain.low > 0 and not overlap, ", but the seeds overlap" * overlap
 
 
 def _longest_bucket(
@@ -157,9 +158,9 @@ def _longest_bucket(
         longest = buckets[-1]
         value = longest.bleu[better].value - longest.bleu[worse].value
         gain = interval(value, longest.resampled[better] - longest.resampled[worse])
-        overlap = gain.low > 0 and _overlap(longest.of_seeds[better], longest.of_seeds[worse])
-        findings.append(gain.low > 0 and not overlap)
-        evidence.append(f"on {longest.lengths} {better} has {_bleu(gain)} more than {worse}{_OVERLAP * overlap}")
+        speaks, remark = _judged(gain, longest.of_seeds[better], longest.of_seeds[worse])
+        findings.append(speaks)
+        evidence.append(f"on {longest.lengths} {better} has {_bleu(gain)} more than {worse}{remark}")
     lacking = "it takes these architectures, and two buckets of sentence length"
     return Claim(statement, _verdict(findings), evidence, lacking)
 

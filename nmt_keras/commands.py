@@ -17,15 +17,15 @@ from nmt_keras.errors import ConfigError, CorpusError, UserError
 from nmt_keras.files import written_whole
 from nmt_keras.processes import processors
 
-_WRITTEN_AT_ONCE = 10_000
-"""Sentences that are translated before any translation is written: an interruption costs no more."""
-
 if TYPE_CHECKING:
     from nmt_keras.data.parallel_text import Corpus, ParallelText
     from nmt_keras.experiment import Outcome
     from nmt_keras.measurements import Effort
     from nmt_keras.models.directory import LoadedModel
     from nmt_keras.training.settings import TrainingSettings
+
+_WRITTEN_AT_ONCE = 10_000
+"""Sentences that are translated before any translation is written: an interruption costs no more."""
 
 
 def _load_corpus(options: Namespace, only: str | None = None) -> "Corpus":

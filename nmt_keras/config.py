@@ -8,6 +8,7 @@ from nmt_keras.errors import ConfigError
 
 Backend = Literal["tensorflow", "jax", "torch"]
 Cell = Literal["rnn", "lstm", "gru"]
+Precision = Literal["float32", "bfloat16"]
 
 
 def _faults(config: Any, rule: str, **valid: bool) -> list[str]:
@@ -221,7 +222,7 @@ class TrainingConfig:
     validate_every: int = 1
     patience: int = 10
     jit_compile: bool = True
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         positive = (

@@ -11,6 +11,7 @@ _TOKENIZATIONS = dict.fromkeys(("Hani", "Hans", "Hant"), "zh") | dict.fromkeys(
 )
 
 
+@functools.cache  # asked for each sentence
 def tokenization(language: str) -> str:
     """sacreBLEU's name of how BLEU parts words: 13a, but signs in scripts that put no spaces between words."""
     return next((_TOKENIZATIONS[script] for script in scripts_of(language) if script in _TOKENIZATIONS), "13a")

@@ -1,19 +1,21 @@
 """From the sizes of an architecture to a built model."""
 
-from typing import Literal
-
 import keras
 
-from nmt_keras.config import ArchitectureConfig, RecurrentAttentionConfig, RecurrentConfig, TransformerConfig
+from nmt_keras.config import (
+    ArchitectureConfig,
+    Precision,
+    RecurrentAttentionConfig,
+    RecurrentConfig,
+    TransformerConfig,
+)
 from nmt_keras.models.attention_rnn import RecurrentAttention
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.models.rnn import RecurrentSeq2Seq
 from nmt_keras.models.transformer import Transformer
 
 
-def build_model(
-    config: ArchitectureConfig, vocabulary_size: int, precision: Literal["float32", "bfloat16"] = "float32"
-) -> TranslationModel:
+def build_model(config: ArchitectureConfig, vocabulary_size: int, precision: Precision = "float32") -> TranslationModel:
     """A model with all its weights created, drawn from Keras' current random seed.
 
     Args:

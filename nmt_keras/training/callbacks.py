@@ -43,9 +43,8 @@ class EpochOrder(keras.callbacks.Callback):
                 seed = int(keras.ops.convert_to_numpy(variable)[0])  # of the first device
                 draws = epoch * _DRAWS_PER_EPOCH % _DRAWS
                 variable.assign([seed, draws])
-                copies = getattr(
-                    variable.value, "values", None
-                )  # of MirroredStrategy; PyTorch has a method of that name
+                # MirroredStrategy has a copy for each device; PyTorch's tensors have a method of that name.
+                copies = getattr(variable.value, "values", None)
                 for device, copy in enumerate(copies if isinstance(copies, tuple) else ()):
                     copy.assign([seed + device, draws])
 
