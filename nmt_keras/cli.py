@@ -3,10 +3,11 @@
 Heavy packages are imported by the command that needs them, after the backend is chosen.
 """
 
+import atexit
+import getpass
 import os
 import re
 import shlex
-import signal
 import sys
 import threading
 import warnings
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.util import find_spec
+from tempfile import TemporaryDirectory
 from typing import get_args
 
 import yaml
@@ -37,7 +39,7 @@ from nmt_keras.commands import (
     run_translate,
 )
 from nmt_keras.config import ARCHITECTURES, SECTIONS, Backend
-from nmt_keras.errors import ConfigError, TrainingError, UserError
+from nmt_keras.errors import ConfigError, TrainingError, UserError, user_message
 from nmt_keras.options import (
     QUICK,
     add_align,
@@ -65,8 +67,10 @@ from nmt_keras.options import (
     add_time_limit,
     add_training,
 )
+from nmt_keras.processes import end_on_signals
 from nmt_keras.registry_commands import run_models, run_promote, run_register, run_rollback
 from nmt_keras.serving_commands import run_export, run_serve
+from nmt_keras.streams import discard, discard_unwritable, require_open, usable_streams
 from nmt_keras.version import VERSION
 
 PRESETS = ("debug", "quick", "tiny", "base", "big")
@@ -84,6 +88,7 @@ class Command:
         architectures: the default of --architectures, or of --architecture if it is one.
         backend: the default of --backend, or what a command without that option uses, even if it needs none; the
             environment's where it is None.
+        only_prints: whether nothing is left of it but what it prints.
     """
 
     run: Callable[[Namespace], int | None]
@@ -92,6 +97,7 @@ class Command:
     preset: str | None = None
     architectures: str = ""
     backend: Backend | None = None
+    only_prints: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,33 +106,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 for wrong usage or input and for a refused promotion, 1 for anything else.
     """
-    if threading.current_thread() is threading.main_thread():
-        # SIGTERM, by which systems end a program, ends it in good order, too.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-    arguments = [_hyphenated(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
-    if arguments[:1] == ["compare"] and "--quick" in arguments:
-        arguments[1:1] = QUICK
-    try:
-        name, options = _parse(arguments)
-        options.command_line = shlex.join(["nmt-keras", *arguments])
-        _choose_backend(options.get("backend") or _COMMANDS[name].backend)
-        keep_freed_memory()
-        code = _COMMANDS[name].run(options) or 0
-        sys.stdout.flush()
-    except UserError as error:
-        print(f"nmt-keras: {error}", file=sys.stderr)
-        return 1 if isinstance(error, TrainingError) else 2
-    except KeyboardInterrupt:
-        goes_on = "With the same --output a training goes on from its last epoch."
-        print(f"nmt-keras: interrupted. {goes_on if arguments[:1] in _TRAINING else ''}".rstrip(), file=sys.stderr)
-        return 1
-    except (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
-        print(f"nmt-keras: a file or directory cannot be used. Received: {error}.", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    with usable_streams():
+        if threading.current_thread() is threading.main_thread():
+            end_on_signals()
+        arguments = [_hyphenated(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
+        if arguments[:1] == ["compare"] and "--quick" in arguments:
+            arguments[1:1] = QUICK
+        try:
+            return _run(arguments)
+        except KeyboardInterrupt:
+            print(f"nmt-keras: interrupted. {_goes_on(arguments)}".rstrip(), file=sys.stderr)
+            return 1
+        except BrokenPipeError:  # the reader of our output has gone
+            discard(sys.stdout)
+            return 1
+        except Exception as error:
+            if (message := user_message(error)) is None:
+                raise
+            goes_on = "" if isinstance(error, UserError) else _goes_on(arguments)
+            print(f"nmt-keras: {message} {goes_on}".rstrip(), file=sys.stderr)
+            discard_unwritable()
+            return 2 if isinstance(error, UserError) and not isinstance(error, TrainingError) else 1
+
+
+def _run(arguments: Sequence[str]) -> int:
+    name, options = _parse(arguments)
+    command = _COMMANDS[name]
+    options.command_line = shlex.join(["nmt-keras", *arguments])
+    if command.only_prints:
+        require_open("stdout")
+    _choose_backend(options.get("backend") or command.backend)
+    _provide_home()
+    keep_freed_memory()
+    code = command.run(options) or 0
+    sys.stdout.flush()
     return code
+
+
+def _goes_on(arguments: Sequence[str]) -> str:
+    return "With the same --output a training goes on from its last epoch." if arguments[:1] in _TRAINING else ""
 
 
 def _hyphenated(argument: str) -> str:
@@ -135,6 +153,7 @@ def _hyphenated(argument: str) -> str:
 
 
 def _parse(arguments: Sequence[str]) -> tuple[str, Namespace]:
+    _check_values(arguments)
     parser = ArgumentParser(
         allow_abbrev=False,
         prog="nmt-keras",
@@ -162,6 +181,15 @@ def _parse(arguments: Sequence[str]) -> tuple[str, Namespace]:
                 f"--{option} must be given on the command line, not in a file. Received: {options[option]!r} in a file."
             )
     return parsed.command, options
+
+
+def _check_values(arguments: Sequence[str]) -> None:
+    """Settings are read as YAML, to which "#5" is a comment, and so null, and 1:30 is 90."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        option, given, value = argument.partition("=")
+        value = value if given else following
+        if re.fullmatch(r"--(backend|\w[\w-]*\.\w+)", option) and re.match(r"#|[-+]?\d+:", value):
+            raise ConfigError(f"{option} must be a number, a name, true, false or null. Received: {value!r}.")
 
 
 def _given(arguments: Sequence[str], option: str, default: str) -> str:
@@ -225,6 +253,19 @@ def _choose_backend(backend: Backend | None) -> None:
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+
+def _provide_home() -> None:
+    """Gives a user without a home directory, as containers have them, one for the time of the process: Keras,
+    Matplotlib and caches would make a directory named "~" otherwise."""
+    if not os.path.isdir(os.path.expanduser("~")):
+        home = TemporaryDirectory(prefix="nmt_keras-", ignore_cleanup_errors=True)
+        os.environ["HOME"] = home.name
+        atexit.register(home.cleanup)
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # MLflow asks for the name
+        os.environ["USER"] = str(os.getuid())
 
 
 _TRAINING = (["main"], ["compare"], ["train"])

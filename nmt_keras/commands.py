@@ -81,13 +81,13 @@ def run_prepare(options: Namespace) -> None:
 def run_train(options: Namespace) -> None:
     preset = given_preset(options, [options.architecture])
     corpus = _load_corpus(options)
-    from nmt_keras.experiment import tracked_training
+    from nmt_keras.experiment import train_tracked
 
     output = options.output or (
         f"outputs/{Path(options.corpus).name}-{options.source_language}-{options.target_language}-"
         f"{options.architecture}-{options.preset}-seed{options.seed}"
     )
-    summary = tracked_training(corpus, _settings(options, preset, options.architecture, options.seed), Path(output))
+    summary = train_tracked(corpus, _settings(options, preset, options.architecture, options.seed), Path(output))
     print(
         f"{output}: valid BLEU {summary.valid_bleu:.2f}, {summary.epochs} epochs, {summary.parameters:,} parameters, "
         f"{summary.cost.tokens_per_second:,.0f} target tokens/s"

@@ -1,5 +1,6 @@
 """The errors that a user sees: a message without a traceback; exit code 2 where not said."""
 
+import os
 from collections.abc import Sequence
 
 
@@ -19,6 +20,10 @@ class ModelError(UserError):
     """A model reference names no model, or one that is incomplete or inconsistent."""
 
 
+class DamagedFileError(ModelError):
+    """A file that this program wrote does not hold what was written any more."""
+
+
 class CorpusError(UserError):
     """A corpus cannot be read.
 
@@ -29,3 +34,24 @@ class CorpusError(UserError):
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
         super().__init__("\n".join(self.faults))
+
+
+_OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "ResourceExhausted", "OOM when allocating", "out of memory", "allocate memory")
+
+
+def user_message(error: BaseException) -> str | None:
+    """Return what to tell a user of an error, or None for a fault of the program, whose traceback is needed.
+
+    Args:
+        error: a `UserError`, or what the system refused: a file, a device that is full, memory.
+    """
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        reason = os.strerror(error.errno) if error.errno else str(error)  # HDF5's own text is a page long
+        names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+        return f"The system refused what was tried. Received: {reason}{': ' * bool(names)}{' and '.join(names)}."
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError) or any(sign in text for sign in _OUT_OF_MEMORY):
+        return f"There is not enough memory for this model and batch. Received: {text.splitlines()[0][:300]}"
+    return None

@@ -15,9 +15,9 @@ import keras
 from nmt_keras.analysis.agreement import Agreement, agreement_accuracy
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.decoding.translator import Translation
-from nmt_keras.errors import ConfigError, TrainingError, UserError
+from nmt_keras.errors import ConfigError, TrainingError, user_message
 from nmt_keras.evaluation import Evaluation, ReadyModel, evaluate
-from nmt_keras.files import read_json, write_json
+from nmt_keras.files import locked_directory, read_json, read_object, write_json
 from nmt_keras.measurements import Effort, Measurements, kept_measurements, measured
 from nmt_keras.models.directory import load_model, read_held_out, weights_sha256
 from nmt_keras.processes import call_at_once
@@ -28,7 +28,7 @@ from nmt_keras.tracking.promotion import promote_candidate
 from nmt_keras.tracking.registry import name_for, register
 from nmt_keras.tracking.runs import Run, kept_run
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
-from nmt_keras.training.trainer import finished_training, train
+from nmt_keras.training.trainer import finished_training, open_training, train_in
 
 _CONTEXTS = {"train": "training", "valid": "validation"}
 _RESULT = "result.json"
@@ -82,17 +82,44 @@ class Outcome:
     directory: Path
 
 
-def tracked_training(corpus: Corpus, settings: TrainingSettings, directory: Path) -> TrainingSummary:
-    """Trains one model under an MLflow run of its own, or leaves a finished one as it is."""
-    if (finished := finished_training(corpus, settings, directory)) is not None:
-        print(
-            f"{directory} holds a finished training and is left as it is. --init-from {directory} and another --output "
-            "train its model further.",
-            file=sys.stderr,
-        )
-        return finished
-    with _kept_run(corpus, settings.architecture, directory) as run:
-        return _train(corpus, settings, directory, run)
+def train_tracked(
+    corpus: Corpus, settings: TrainingSettings, directory: Path, name: str | None = None, parent: Run | None = None
+) -> TrainingSummary:
+    """Trains one model under an MLflow run of its own, or leaves a finished one as it is.
+
+    Args:
+        corpus: the splits "train" and "valid" are read.
+        settings: what to train, and how.
+        directory: of the training; the run is not opened before it is this process's own.
+        name: of the run; the architecture's by default.
+        parent: run of the experiment that this training is a part of.
+    """
+    with open_training(corpus, settings, directory) as opened:
+        if (finished := opened.summary()) is not None:
+            print(
+                f"{directory} holds a finished training and is left as it is. --init-from {directory} and another "
+                "--output train its model further.",
+                file=sys.stderr,
+            )
+            return finished
+        with _kept_run(corpus, name or settings.architecture, directory, parent) as run:
+            run.log_parameters(asdict(settings) | {"corpus": corpus.name, "output": str(directory)})
+            for split in ("train", "valid"):
+                _log_dataset(run, corpus, split)
+            summary = train_in(opened, corpus, settings, run.log_metrics)
+            run.log_metrics(_training_figures(summary), summary.steps)
+            return summary
+
+
+def _training_figures(summary: TrainingSummary) -> dict[str, float]:
+    energy = summary.cost.joules_per_token
+    return {
+        "training_tokens_per_second": summary.cost.tokens_per_second,
+        "training_peak_memory": summary.peak_memory,
+        "parameters": summary.parameters,
+        **({} if energy is None else {"training_joules_per_token": energy}),
+        **{f"dropped_{reason}": count for reason, count in summary.dropped.items()},
+    }
 
 
 def run_experiment(
@@ -122,49 +149,74 @@ def run_experiment(
         TrainingError: every training failed.
     """
     named = {f"{settings.architecture}-seed{settings.seed}": settings for settings in trainings}
-    models: dict[str, TrainedModel] = {}
-    looked_into: set[str] = set()
-    finished = {
-        name: finished_training(corpus, settings, directory / name / "model") for name, settings in named.items()
-    }
-    for name, summary in finished.items():
-        if summary and summary.max_minutes != named[name].max_minutes:
+    with locked_directory(directory):
+        unfinished = _unfinished(corpus, named, directory)
+        with _kept_run(corpus, "experiment", directory) as run:
+            for split in corpus.splits:
+                _log_dataset(run, corpus, split)
+            calls = {name: (corpus, named[name], directory / name / "model", name, run) for name in unfinished}
+            # Not the number of unfinished ones: one that is resumed must have what the others had.
+            failures = call_at_once(train_tracked, calls, min(jobs, len(named)))
+            trained = {name: settings for name, settings in named.items() if name not in failures}
+            models = _evaluate_all(corpus, trained, directory, run, test_splits, effort, failures)
+            if not models:
+                whys = (f"{name}: {why}" for name, why in failures.items())
+                raise TrainingError("Every training failed:\n" + "\n".join(whys))
+            best = max(models, key=lambda name: models[name].summary.valid_bleu)
+            version, aliases = _registered(models[best], corpus, directory)
+    return Outcome(models, failures, best, _experiment(corpus), version, aliases, run, directory)
+
+
+def _unfinished(corpus: Corpus, named: Mapping[str, TrainingSettings], directory: Path) -> list[str]:
+    """The names of the trainings that are not finished.
+
+    Raises:
+        ConfigError: what is finished had another limit of time.
+    """
+    unfinished = []
+    for name, settings in named.items():
+        summary = finished_training(corpus, settings, directory / name / "model")
+        if summary is None:
+            unfinished.append(name)
+        elif summary.max_minutes != settings.max_minutes:
             raise ConfigError(
-                f"All trainings of an experiment must have one limit of time. Received: {named[name].max_minutes} "
+                f"All trainings of an experiment must have one limit of time. Received: {settings.max_minutes} "
                 f"minutes, but {directory / name} was trained with {summary.max_minutes}. Give another --output."
             )
-    with _kept_run(corpus, "experiment", directory) as parent:
-        for split in corpus.splits:
-            _log_dataset(parent, corpus, split)
-        unfinished = {
-            name: (corpus, named[name], directory / name, name, parent)
-            for name, summary in finished.items()
-            if summary is None
-        }
-        # Not the number of unfinished ones: one that is resumed must have what the others had.
-        failures = call_at_once(_train_apart, unfinished, min(jobs, len(named)))
-        compute_in_float32()
-        trained = {name: settings for name, settings in named.items() if name not in failures}
-        seeds = shared_seeds(trained.values())
-        for name, settings in trained.items():
-            try:
-                first = settings.seed in seeds and settings.architecture not in looked_into
-                closely = effort if first else None
-                models[name] = _trained_model(corpus, settings, directory / name, name, parent, test_splits, closely)
-                if first:
-                    looked_into.add(settings.architecture)
-            except UserError as error:
-                failures[name] = str(error)
-            except Exception as error:  # one architecture's failure must not cost the others' hours
-                failures[name] = f"{type(error).__name__}: {error}"
+    return unfinished
+
+
+def _evaluate_all(
+    corpus: Corpus,
+    trained: Mapping[str, TrainingSettings],
+    directory: Path,
+    run: Run,
+    test_splits: Sequence[str],
+    effort: Effort,
+    failures: dict[str, str],
+) -> dict[str, TrainedModel]:
+    """What came of finished trainings; the first model of each architecture is looked into closely.
+
+    Args:
+        failures: gains those that could not be evaluated, by name; the others go on.
+    """
+    models: dict[str, TrainedModel] = {}
+    looked_into: set[str] = set()
+    seeds = shared_seeds(trained.values())
+    compute_in_float32()
+    for name, settings in trained.items():
+        first = settings.seed in seeds and settings.architecture not in looked_into
+        closely = effort if first else None
+        try:
+            models[name] = _trained_model(corpus, settings, directory / name, name, run, test_splits, closely)
+            if first:
+                looked_into.add(settings.architecture)
+        except Exception as error:  # one architecture's failure must not cost the others' hours
+            failures[name] = user_message(error) or f"{type(error).__name__}: {error}"
+            if user_message(error) is None:
                 traceback.print_exc()
-            keras.backend.clear_session()
-        if not models:
-            whys = (f"{name}: {why}" for name, why in failures.items())
-            raise TrainingError("Every training failed:\n" + "\n".join(whys))
-        best = max(models, key=lambda name: models[name].summary.valid_bleu)
-        version, aliases = _registered(models[best], corpus, directory)
-    return Outcome(models, failures, best, _experiment(corpus), version, aliases, parent, directory)
+        keras.backend.clear_session()
+    return models
 
 
 def shared_seeds(trainings: Iterable[TrainingSettings]) -> set[int]:
@@ -178,7 +230,7 @@ def shared_seeds(trainings: Iterable[TrainingSettings]) -> set[int]:
 def _registered(best: TrainedModel, corpus: Corpus, directory: Path) -> tuple[int, list[str]]:
     """The version that the best model of an experiment is, and the aliases that it was given."""
     kept = directory / "registered.json"
-    values = read_json(kept) if kept.exists() else {}
+    values = read_object(kept)
     if values.get("model_uri") != best.model_uri:
         name = _experiment(corpus)
         tags = {"architecture": best.settings.architecture, "corpus": corpus.name}
@@ -207,30 +259,6 @@ def _kept_run(corpus: Corpus, name: str, directory: Path, parent: Run | None = N
     return kept_run(directory, name, _experiment(corpus), parent, {"corpus": corpus.name})
 
 
-def _train_apart(corpus: Corpus, settings: TrainingSettings, directory: Path, name: str, parent: Run) -> None:
-    """Trains in a process of its own."""
-    with _kept_run(corpus, name, directory / "model", parent) as run:
-        _train(corpus, settings, directory / "model", run)
-
-
-def _train(corpus: Corpus, settings: TrainingSettings, directory: Path, run: Run) -> TrainingSummary:
-    run.log_parameters(asdict(settings) | {"corpus": corpus.name, "output": str(directory)})
-    for split in ("train", "valid"):
-        _log_dataset(run, corpus, split)
-    summary = train(corpus, settings, directory, run.log_metrics)
-    run.log_metrics(
-        {
-            "training_tokens_per_second": summary.cost.tokens_per_second,
-            "training_peak_memory": summary.peak_memory,
-            "parameters": summary.parameters,
-        }
-        | ({} if (joules := summary.cost.joules_per_token) is None else {"training_joules_per_token": joules})
-        | {f"dropped_{reason}": count for reason, count in summary.dropped.items()},
-        summary.steps,
-    )
-    return summary
-
-
 def _log_dataset(run: Run, corpus: Corpus, split: str) -> Any:
     text = corpus.split(split)
     return run.log_dataset(
@@ -257,7 +285,7 @@ def _trained_model(
     assert summary is not None
     kept = directory / _RESULT
     wanted = _evaluated_on(corpus, test_splits, directory / "model")
-    if not kept.exists() or read_json(kept).get("evaluated_on") != wanted:
+    if read_object(kept).get("evaluated_on") != wanted:
         with _kept_run(corpus, name, directory / "model", parent) as run:
             _evaluate(corpus, settings, summary, directory, run, test_splits, effort, wanted)
     values = read_json(kept)

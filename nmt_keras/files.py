@@ -1,5 +1,7 @@
 """Files that are either whole or not there."""
 
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -10,23 +12,80 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from nmt_keras.errors import ConfigError, DamagedFileError
+
+_PARTIAL = ".partial-"
+
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, size: int = 0) -> Iterator[Path]:
     """Gives a name beside `path` to write to; what was written takes the name `path` when the block succeeds.
 
     A device, a pipe, or what a link leads to is written to as it is.
+
+    Args:
+        path: of the file; its directory is made.
+        size: bytes that will be written at least, for a writer that cannot cope with a full disk.
+
+    Raises:
+        OSError: there is no room for `size` bytes, or what writing raises.
     """
     if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
         yield path
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    beside = path.with_name(
+        f"{_PARTIAL}{uuid4().hex[:8]}.{path.name[-60:]}"
+    )  # the name itself may be as long as can be
     try:
+        if size:
+            _require_space(beside, size)
         yield beside
+        with beside.open("rb+") as file:  # else a machine that fails now would find the name, and no content
+            os.fsync(file.fileno())
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def remove_partial(directory: Path) -> None:
+    """Removes what `written_whole` left in a directory when its process was killed."""
+    for partial in directory.glob(f"{_PARTIAL}*"):
+        partial.unlink(missing_ok=True)
+
+
+def _require_space(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(path.parent)) from None
+        elif shutil.disk_usage(path.parent).free < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
+        file.truncate(0)
+
+
+@contextmanager
+def locked_directory(path: Path) -> Iterator[None]:
+    """Makes a directory, and keeps other processes of this machine from training in it meanwhile.
+
+    Raises:
+        ConfigError: another one does.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with the process, however it ends
+        except BlockingIOError:
+            raise ConfigError(
+                f"--output must be a directory in which nothing is trained at present. Received: {path}, "
+                f"where another process trains. Wait for it, or give another --output."
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -36,8 +95,24 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Reads a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Reads a JSON file that `write_json` wrote.
+
+    Raises:
+        DamagedFileError: it holds something else.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DamagedFileError(f"{path} must hold JSON as it was written. Received a damaged file: {error}.") from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Reads the JSON object of a file whose content can be made again; {} where it is missing or damaged."""
+    try:
+        values = read_json(path)
+    except (FileNotFoundError, DamagedFileError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def used(entry: Path, number: int = 16, seconds: float = 7 * 86_400) -> Path:

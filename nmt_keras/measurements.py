@@ -16,7 +16,7 @@ from nmt_keras.data.dataset import TokenizedText
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.errors import ModelError
 from nmt_keras.evaluation import Evaluation, ReadyModel, latency
-from nmt_keras.files import read_json, write_json
+from nmt_keras.files import read_object, write_json
 from nmt_keras.metrics.bleu import Score, ter
 from nmt_keras.metrics.tokenization import sentence_lengths
 from nmt_keras.models.directory import LoadedModel
@@ -113,9 +113,9 @@ def measured(
 
 def kept_measurements(directory: Path, effort: Effort | None) -> Measurements | None:
     """What `measured` left there with this effort, or with any where none is asked for."""
-    if not (directory / _FILE).exists():
+    values = read_object(directory / _FILE)
+    if not values:
         return None
-    values = read_json(directory / _FILE)
     kept = values.pop("effort")
     if effort is not None and kept != [list(value) if isinstance(value, tuple) else value for value in effort]:
         return None

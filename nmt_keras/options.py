@@ -1,5 +1,8 @@
 """The options of `nmt-keras`, in groups that several commands share; each function adds one group to a parser."""
 
+import os
+from argparse import ArgumentTypeError
+
 from jsonargparse import ArgumentParser
 
 from nmt_keras.config import Backend
@@ -8,18 +11,57 @@ QUICK = ("--architectures", "rnn,lstm,gru,lstm-attention,transformer", "--seeds"
 """What `compare --quick` stands for; options beside it go before it."""
 
 
+class InvalidOptionError(ArgumentTypeError, ValueError):
+    """What a type of an option raises: argparse tells the text of the one, jsonargparse, for files, of the other."""
+
+
+def text(value: object) -> str:
+    """The type of an option that is taken as it was given, and not read as YAML.
+
+    Raises:
+        InvalidOptionError: it is empty, or has bytes that are no characters here.
+    """
+    if not isinstance(value, str) or not value:
+        raise InvalidOptionError(f"must be a text that is not empty, in quotes in a file. Received: {value!r}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidOptionError(f"must be text in the encoding of this locale. Received: {value!r}.") from None
+    return value
+
+
+def path(value: object) -> str:
+    """The type of an option that names a file or directory, among others; `~` is the home directory.
+
+    Raises:
+        InvalidOptionError: as `text`, or there is no such home directory.
+    """
+    expanded = os.path.expanduser(text(value))
+    if expanded.startswith("~"):
+        raise InvalidOptionError(f"starts with ~, which must be a home directory (./~ is a name). Received: {value!r}.")
+    return expanded
+
+
+def duration(value: object) -> float:
+    """The type of a time in the unit that the option names; YAML would read 1:30 as 90."""
+    try:
+        return float(str(value))
+    except ValueError:
+        raise InvalidOptionError(f"must be a number. Received: {value!r}.") from None
+
+
 def add_corpus(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--corpus",
-        type=str,
+        type=path,
         default="phrasebook",
         help="phrasebook, multi30k, or a directory with train.SRC, train.TGT, valid.SRC, ... or one TSV per split",
     )
-    parser.add_argument("--source-language", type=str, default="en", help="code of the source language")
-    parser.add_argument("--target-language", type=str, default="fr", help="code of the target language")
+    parser.add_argument("--source-language", type=text, default="en", help="code of the source language")
+    parser.add_argument("--target-language", type=text, default="fr", help="code of the target language")
     parser.add_argument(
         "--data-dir",
-        type=str | None,
+        type=path,
         default=None,
         help="directory that holds multi30k/, in place of a download (default: NMT_KERAS_DATA)",
     )
@@ -50,11 +92,11 @@ def add_comparison(parser: ArgumentParser) -> None:
         help=f"a demonstration: two test sets at most, and, unless given, {' '.join(QUICK)}",
     )
     parser.add_argument(
-        "--seeds", type=str, default="1,2,3", help="whole numbers with commas; each architecture is trained with each"
+        "--seeds", type=text, default="1,2,3", help="whole numbers with commas; each architecture is trained with each"
     )
     parser.add_argument(
         "--budget",
-        type=str | None,
+        type=text,
         default=None,
         help="limit of each training, such as 10min, 2M-tokens (of the target) or 20epochs (default: the preset's)",
     )
@@ -63,7 +105,7 @@ def add_comparison(parser: ArgumentParser) -> None:
 def add_jobs(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--jobs",
-        type=int | None,
+        type=int,
         default=None,
         help="trainings at once, each on its share of the CPUs (default: 2 on one device without a GPU or a time "
         "limit, else 1)",
@@ -73,7 +115,7 @@ def add_jobs(parser: ArgumentParser) -> None:
 def add_time_limit(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--max-minutes",
-        type=float | None,
+        type=duration,
         default=None,
         help="limit of a training's wall time, from the start of its process, with loading, compilation and "
         "validation; time before an interruption counts, too",
@@ -88,14 +130,14 @@ def add_training(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--output",
-        type=str | None,
+        type=path,
         default=None,
         help="directory; an unfinished training there goes on (default: a name in outputs/)",
     )
-    parser.add_argument("--devices", type=str, default="1", help="devices that share each batch: a number, or all")
+    parser.add_argument("--devices", type=text, default="1", help="devices that share each batch: a number, or all")
     parser.add_argument(
         "--init-from",
-        type=str | None,
+        type=path,
         default=None,
         help="model (as --model elsewhere) whose weights and vocabulary to start from; of the same sizes",
     )
@@ -105,7 +147,7 @@ def add_training(parser: ArgumentParser) -> None:
 def add_model(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model",
-        type=str,
+        type=path,
         default="models:/nmt-en-fr@champion",
         help="a directory, models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN_ID/model",
     )
@@ -115,29 +157,29 @@ def add_model(parser: ArgumentParser) -> None:
 def add_search(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--beam-size",
-        type=int | None,
+        type=int,
         default=None,
         help="hypotheses kept in the search; 1 is greedy (default: the model's)",
     )
     parser.add_argument(
         "--length-penalty",
-        type=float | None,
+        type=float,
         default=None,
         help="the larger, the longer the translations (default: the model's)",
     )
     parser.add_argument(
-        "--batch-size", type=int | None, default=None, help="sentences searched at once (default: the model's)"
+        "--batch-size", type=int, default=None, help="sentences searched at once (default: the model's)"
     )
 
 
 def add_hypotheses(parser: ArgumentParser) -> None:
-    parser.add_argument("--output", type=str | None, default=None, help="file for the translations, one a line")
+    parser.add_argument("--output", type=path, default=None, help="file for the translations, one a line")
 
 
 def add_n_best(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--n-best",
-        type=int | None,
+        type=int,
         default=None,
         help="print up to so many translations of each sentence, a line each: number, score and translation, with tabs "
         "between them",
@@ -145,11 +187,9 @@ def add_n_best(parser: ArgumentParser) -> None:
 
 
 def add_test_set(parser: ArgumentParser) -> None:
-    parser.add_argument("--split", type=str, default="test", help="split of the corpus to test on")
-    parser.add_argument(
-        "--source-file", type=str | None, default=None, help="sources, a line each, instead of a corpus"
-    )
-    parser.add_argument("--reference-file", type=str | None, default=None, help="their references, a line each")
+    parser.add_argument("--split", type=text, default="test", help="split of the corpus to test on")
+    parser.add_argument("--source-file", type=path, default=None, help="sources, a line each, instead of a corpus")
+    parser.add_argument("--reference-file", type=path, default=None, help="their references, a line each")
 
 
 def add_json(parser: ArgumentParser) -> None:
@@ -157,13 +197,13 @@ def add_json(parser: ArgumentParser) -> None:
 
 
 def add_export(parser: ArgumentParser) -> None:
-    parser.add_argument("--output", type=str, default="export", help="directory; the model becomes its next version")
+    parser.add_argument("--output", type=path, default="export", help="directory; the model becomes its next version")
     parser.add_argument(
-        "--check", type=str | None, default=None, help="write nothing, but check the exported model in this directory"
+        "--check", type=path, default=None, help="write nothing, but check the exported model in this directory"
     )
     parser.add_argument(
         "--source-file",
-        type=str | None,
+        type=path,
         default=None,
         help="sentences that must come out as they do here (default: validation sentences kept from the training)",
     )
@@ -174,7 +214,7 @@ def add_export(parser: ArgumentParser) -> None:
         help="longer sources are split into sentences, longer sentences are cut",
     )
     parser.add_argument("--max-beam-size", type=int, default=10, help="largest beam that a request may ask for")
-    parser.add_argument("--license", type=str | None, default=None, help="licence of the model, for its card")
+    parser.add_argument("--license", type=text, default=None, help="licence of the model, for its card")
     parser.add_argument(
         "--xla", action="store_true", help="compile the search with XLA, which a server must have (see docs/serving.md)"
     )
@@ -183,22 +223,22 @@ def add_export(parser: ArgumentParser) -> None:
 def add_served(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model",
-        type=str,
+        type=path,
         action="append",
         required=True,
         help="an exported model, a model directory, models:/NAME@ALIAS or runs:/RUN_ID/MODEL_NAME; may be repeated",
     )
-    parser.add_argument("--host", type=str, default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--host", type=text, default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8080, help="port to listen on")
     parser.add_argument("--max-batch", type=int, default=64, help="sentences computed at once")
     parser.add_argument(
         "--max-waiting", type=int, default=256, help="sentences that may wait for each model; to more the answer is 503"
     )
     parser.add_argument(
-        "--max-seconds", type=float, default=60.0, help="longest time to an answer; after that it is 504"
+        "--max-seconds", type=duration, default=60.0, help="longest time to an answer; after that it is 504"
     )
     parser.add_argument(
-        "--reload-seconds", type=float, default=30.0, help="time between looks at whether an alias has moved"
+        "--reload-seconds", type=duration, default=30.0, help="time between looks at whether an alias has moved"
     )
 
 
@@ -207,35 +247,31 @@ def add_phrasebook_seed(parser: ArgumentParser) -> None:
 
 
 def add_alignment_error(parser: ArgumentParser) -> None:
-    parser.add_argument("--split", type=str, default="test", help="split of the phrasebook")
+    parser.add_argument("--split", type=text, default="test", help="split of the phrasebook")
 
 
 def add_figure(parser: ArgumentParser) -> None:
-    parser.add_argument("--output", type=str, required=True, help="FILE.png or .svg: a figure; FILE.json: all numbers")
+    parser.add_argument("--output", type=path, required=True, help="FILE.png or .svg: a figure; FILE.json: all numbers")
 
 
 def add_align(parser: ArgumentParser) -> None:
-    parser.add_argument("--source", type=str, required=True, help="a sentence")
-    parser.add_argument("--target", type=str | None, default=None, help="its translation; by default the model's own")
+    parser.add_argument("--source", type=text, required=True, help="a sentence")
+    parser.add_argument("--target", type=text, default=None, help="its translation; by default the model's own")
     parser.add_argument("--words", action="store_true", help="merge the tokens of each word")
     parser.add_argument(
         "--kind",
-        type=str,
+        type=text,
         default="cross",
         help="attention in the figure: cross and, of a Transformer, encoder_self or decoder_self",
     )
-    parser.add_argument(
-        "--layer", type=int | None, default=None, help="layer in the figure, from 0 (default: their mean)"
-    )
-    parser.add_argument(
-        "--head", type=int | None, default=None, help="head in the figure, from 0 (default: their mean)"
-    )
+    parser.add_argument("--layer", type=int, default=None, help="layer in the figure, from 0 (default: their mean)")
+    parser.add_argument("--head", type=int, default=None, help="head in the figure, from 0 (default: their mean)")
 
 
 def add_gradient_flow(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--length",
-        type=int | None,
+        type=int,
         default=None,
         help="length of the sources that are looked at, in tokens with EOS (default: the most frequent)",
     )
@@ -243,22 +279,20 @@ def add_gradient_flow(parser: ArgumentParser) -> None:
 
 
 def add_name(parser: ArgumentParser) -> None:
-    parser.add_argument("--name", type=str, default="nmt-en-fr", help="name of the registered model")
+    parser.add_argument("--name", type=text, default="nmt-en-fr", help="name of the registered model")
 
 
 def add_register(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--model", type=str, required=True, help="a trained model: its directory, or as --model elsewhere"
+        "--model", type=path, required=True, help="a trained model: its directory, or as --model elsewhere"
     )
-    parser.add_argument(
-        "--name", type=str | None, default=None, help="name to register it under (default: nmt-SRC-TGT)"
-    )
+    parser.add_argument("--name", type=text, default=None, help="name to register it under (default: nmt-SRC-TGT)")
 
 
 def add_promotion(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model",
-        type=str | None,
+        type=path,
         default=None,
         help="models:/NAME@ALIAS, models:/NAME/VERSION, or a logged model, which becomes the next version "
         "(default: the candidate)",
@@ -269,7 +303,7 @@ def add_promotion(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-milliseconds",
-        type=float | None,
+        type=duration,
         default=None,
         help="largest median time of one sentence (default: no limit)",
     )
@@ -292,4 +326,4 @@ def add_describe(parser: ArgumentParser) -> None:
 def add_phrasebook(parser: ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=40_000, help="pairs to train on")
     parser.add_argument("--seed", type=int, default=1, help="of the sentences")
-    parser.add_argument("--output", type=str, required=True, help="directory, new or empty")
+    parser.add_argument("--output", type=path, required=True, help="directory, new or empty")

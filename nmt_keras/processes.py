@@ -13,10 +13,14 @@ from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Queue
-from typing import Any, TextIO
+from typing import Any
 
 from nmt_keras.allocator import keep_freed_memory
-from nmt_keras.errors import UserError
+from nmt_keras.errors import user_message
+from nmt_keras.streams import LossyStream
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""The signals, beside Ctrl-C, that ask a program to end."""
 
 
 def call_at_once(function: Callable[..., Any], calls: Mapping[str, Sequence[Any]], jobs: int) -> dict[str, str]:
@@ -67,6 +71,13 @@ def call_at_once(function: Callable[..., Any], calls: Mapping[str, Sequence[Any]
     return {name: failure for name, failure in failures.items() if failure is not None}
 
 
+def end_on_signals() -> None:
+    """Lets the signals by which systems and closed terminals end a program end it in good order, as Ctrl-C does."""
+    for number in ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, signal.default_int_handler)
+
+
 def peak_memory() -> int:
     """The most memory that this process had at once, in bytes."""
     status = Path("/proc/self/status")
@@ -110,11 +121,11 @@ def _said(name: str, why: str | None) -> str | None:
 def _call(
     name: str, share: Sequence[int], tells: Connection, function: Callable[..., Any], arguments: Sequence[Any]
 ) -> None:
-    sys.stderr = _Named(name, sys.stderr)
+    sys.stderr = _Named(name, LossyStream(sys.stderr))
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, share)
     keep_freed_memory()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *ENDING):
         signal.signal(number, _interrupt)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -122,9 +133,9 @@ def _call(
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        failure = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        failure = user_message(error) or f"{type(error).__name__}: {error}"
         print(f"failed: {failure}", file=sys.stderr)
-        if not isinstance(error, UserError):
+        if user_message(error) is None:
             traceback.print_exc()
         tells.send(failure)
         sys.exit(1)
@@ -132,7 +143,7 @@ def _call(
 
 def _interrupt(*_: Any) -> None:
     """What follows an interruption is tidying up, which further signals must not interrupt."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *ENDING):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
@@ -148,7 +159,7 @@ def _end_with_parent() -> None:
 class _Named(io.TextIOBase):
     """Lines of a stream, each led by a name."""
 
-    def __init__(self, name: str, stream: TextIO) -> None:
+    def __init__(self, name: str, stream: LossyStream) -> None:
         self.name = name
         self.stream = stream
         self.begun = ""

@@ -20,6 +20,7 @@ ORDER = [
     "allocator",
     "config",
     "progress",
+    "streams",
     "processes",
     "energy",
     "text",

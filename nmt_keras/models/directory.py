@@ -7,10 +7,13 @@ held_out.json         some sentences that it was not trained on, by which export
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import keras
 
 from nmt_keras.config import ARCHITECTURES, ArchitectureConfig, SearchConfig
 from nmt_keras.errors import ConfigError, ModelError
@@ -22,6 +25,7 @@ from nmt_keras.text.tokenizer import Tokenizer
 _FORMAT = 1
 _DESCRIPTION, _VOCABULARY, _WEIGHTS = "model.json", "vocabulary.model", "model.weights.h5"
 _HELD_OUT = "held_out.json"
+_HDF5_BYTES = 2048  # of one array in an HDF5 file, beside its content; less in truth
 
 
 @dataclass(frozen=True)
@@ -83,13 +87,17 @@ def load_vocabulary(directory: Path) -> Tokenizer:
 
 def save_weights(directory: Path, model: TranslationModel) -> None:
     """Writes the weights of a model that was not compiled (else the optimizer's state would go with them)."""
-    with written_whole(directory / _WEIGHTS) as beside:
-        whole_name = beside.with_name(beside.name.lstrip("."))  # Keras refuses other endings than .weights.h5
-        try:
-            model.save_weights(whole_name)
-            whole_name.rename(beside)
-        finally:
-            whole_name.unlink(missing_ok=True)
+    write_weights(directory / _WEIGHTS, model)
+
+
+def write_weights(path: Path, model: keras.Model) -> None:
+    """Writes the weights of a model, and of its optimizer, as PATH.weights.h5."""
+    optimizer = getattr(model, "optimizer", None)  # a model that was not compiled has none
+    variables = [*model.variables, *(optimizer.variables if optimizer else ())]
+    size = sum(math.prod(variable.shape) * 4 + _HDF5_BYTES for variable in variables)
+    # HDF5 ends its process, even where the error is caught, if a file finds no room.
+    with written_whole(path, size) as beside:
+        model.save_weights(beside)
 
 
 def save_held_out(directory: Path, sentences: Sequence[str]) -> None:

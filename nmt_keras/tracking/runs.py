@@ -17,7 +17,7 @@ from typing import Any
 
 from nmt_keras.config import flat
 from nmt_keras.errors import UserError
-from nmt_keras.files import read_json, write_json
+from nmt_keras.files import read_object, write_json
 from nmt_keras.tracking.git import git_tags
 from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors
 from nmt_keras.training.run_directory import MLFLOW_RUN
@@ -309,8 +309,7 @@ def kept_run(
 
 def earlier_run(directory: Path) -> str | None:
     """The identity of the run that `kept_run` opened for a directory, if it did."""
-    kept = directory / MLFLOW_RUN
-    return str(read_json(kept)["run_id"]) if kept.exists() else None
+    return read_object(directory / MLFLOW_RUN).get("run_id")
 
 
 def _experiment_id(name: str) -> str:

@@ -7,8 +7,6 @@ training.json                 the summary; only a finished training has it, and 
 mlflow_run.json               the MLflow run that it is logged to, if any; it may be there before all else
 """
 
-import fcntl
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,49 +16,31 @@ from typing import Any
 import keras
 
 from nmt_keras.config import differing, flat
-from nmt_keras.errors import ConfigError
-from nmt_keras.files import read_json, write_json
+from nmt_keras.errors import ConfigError, DamagedFileError
+from nmt_keras.files import locked_directory, read_json, remove_partial, write_json
+from nmt_keras.models.directory import write_weights
 from nmt_keras.training.settings import TrainingCost, TrainingSummary
 
 MLFLOW_RUN = "mlflow_run.json"
-_SETTINGS, CHECKPOINT, SUMMARY = "settings.json", "checkpoint.json", "training.json"
+SETTINGS, CHECKPOINT, SUMMARY = "settings.json", "checkpoint.json", "training.json"
+STATE = ("epochs", "seconds", "history", "validation_seconds", "cost", "losses")
+"""What is saved with the weights of a checkpoint."""
+_ANOTHER_OUTPUT = (
+    "Put back a copy of it, or train into another --output (--init-from starts from a model that is whole)."
+)
 
 
 class RunDirectory:
-    """A directory in which one training runs.
+    """A directory in which one training runs; made by `open_run_directory`.
 
     Args:
-        path: it need not be there.
+        path: of the directory.
         settings: everything that must be the same when the training goes on.
-
-    Raises:
-        ConfigError: the directory was begun with other settings, or holds something else.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self.path = path
         self.settings = settings
-        if not _holds_settings(path):
-            if path.exists() and any(file.name != MLFLOW_RUN for file in path.iterdir()):
-                raise ConfigError(
-                    f"--output must be a new directory, or one that an earlier training began. Received: {path}, "
-                    f"which holds other files."
-                )
-            return
-        if not self.begun:
-            return
-        begun, given = flat(read_json(path / _SETTINGS)), flat(settings)
-        differences = [
-            f"{name}: begun with {begun.get(name)!r}, received {given.get(name)!r}"
-            for name in differing(given, begun)
-            if name != "corpus"  # which may lie elsewhere by now: its hashes tell whether it is the same
-        ]
-        if differences:
-            raise ConfigError(
-                f"{path} was begun with other settings:\n  "
-                + "\n  ".join(differences)
-                + "\nGive the same settings to go on, or another --output."
-            )
 
     @property
     def begun(self) -> bool:
@@ -69,50 +49,45 @@ class RunDirectory:
 
     def begin(self) -> None:
         """Writes down what is trained, once that is known to be possible."""
-        write_json(self.path / _SETTINGS, self.settings)
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keeps other processes of this machine from training here meanwhile.
-
-        Raises:
-            ConfigError: another one does.
-        """
-        self.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with the process, however it ends
-            except BlockingIOError:
-                raise ConfigError(
-                    f"--output must be a directory in which nothing is trained at present. Received: {self.path}, "
-                    f"where another process trains. Wait for it, or give another --output."
-                ) from None
-            yield
-        finally:
-            os.close(descriptor)
+        write_json(self.path / SETTINGS, self.settings)
 
     def summary(self) -> TrainingSummary | None:
-        """The summary of a finished training."""
+        """The summary of a finished training.
+
+        Raises:
+            DamagedFileError: it cannot be read.
+        """
         path = self.path / SUMMARY
         if not path.exists():
             return None
-        values = read_json(path)
-        return TrainingSummary(**values | {"cost": TrainingCost(*values["cost"])})
+        with _damage_told(path):
+            values = read_json(path)
+            return TrainingSummary(**values | {"cost": TrainingCost(*values["cost"])})
 
     def restore(self, model: keras.Model) -> dict[str, Any] | None:
-        """Loads the last checkpoint into a compiled model and returns what was saved with it, or None."""
+        """Loads the last checkpoint into a compiled model and returns what was saved with it, or None.
+
+        Raises:
+            DamagedFileError: it cannot be read.
+        """
         path = self.path / CHECKPOINT
         if not path.exists():
             return None
-        state: dict[str, Any] = read_json(path)
-        model.load_weights(self.path / state["weights"])
+        with _damage_told(path):
+            state: dict[str, Any] = {name: read_json(path)[name] for name in ("weights", *STATE)}
+        with _damage_told(self.path / state["weights"]):
+            model.load_weights(self.path / state["weights"])
         return state
 
     def save(self, model: keras.Model, state: Mapping[str, Any]) -> None:
-        """Saves a checkpoint. The weights are written first, then the file that names them: the two always fit."""
+        """Saves a checkpoint. The weights are written first, then the file that names them: the two always fit.
+
+        Args:
+            model: compiled.
+            state: what goes with the weights, by the names in `STATE`.
+        """
         name = f"checkpoint-{state['epochs']:05d}.weights.h5"
-        model.save_weights(self.path / name)
+        write_weights(self.path / name, model)
         write_json(self.path / CHECKPOINT, {"weights": name, **state})
         for old in self.path.glob("checkpoint-*.weights.h5"):
             if old.name != name:
@@ -125,9 +100,66 @@ class RunDirectory:
             checkpoint.unlink()
 
 
-def _holds_settings(path: Path) -> bool:
-    """Whether there are settings of a training; many programs have a file of that name."""
+@contextmanager
+def open_run_directory(path: Path, settings: Mapping[str, Any]) -> Iterator[RunDirectory]:
+    """Makes a directory to train in, or opens that of an earlier training, and keeps others out meanwhile.
+
+    Args:
+        path: it need not be there.
+        settings: everything that must be the same when the training goes on.
+
+    Raises:
+        ConfigError: another process trains there, or the directory was begun with other settings, or holds something
+            else.
+        DamagedFileError: the settings cannot be read.
+    """
+    with locked_directory(path):
+        remove_partial(path)
+        run = RunDirectory(path, settings)
+        kept = _kept_settings(path)
+        if kept is None and any(file.name != MLFLOW_RUN for file in path.iterdir()):
+            raise ConfigError(
+                f"--output must be a new directory, or one that an earlier training began. Received: {path}, "
+                f"which holds other files."
+            )
+        if kept is not None and run.begun:
+            _check_settings(path, flat(kept), flat(settings))
+        yield run
+
+
+def _kept_settings(path: Path) -> dict[str, Any] | None:
+    """The settings of a training; many programs have a file of that name."""
     try:
-        return "train_sha256" in read_json(path / _SETTINGS)
-    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
-        return False
+        kept = read_json(path / SETTINGS)
+    except FileNotFoundError:
+        return None
+    except DamagedFileError as error:
+        if (path / SUMMARY).exists() or (path / CHECKPOINT).exists():
+            raise DamagedFileError(f"{error} {_ANOTHER_OUTPUT}") from None
+        return None
+    return kept if isinstance(kept, dict) and "train_sha256" in kept else None
+
+
+def _check_settings(path: Path, begun: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    differences = [
+        f"{name}: begun with {begun.get(name)!r}, received {given.get(name)!r}"
+        for name in differing(given, begun)
+        if name != "corpus"  # which may lie elsewhere by now: its hashes tell whether it is the same
+    ]
+    if differences:
+        raise ConfigError(
+            f"{path} was begun with other settings:\n  "
+            + "\n  ".join(differences)
+            + "\nGive the same settings to go on, or another --output."
+        )
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, DamagedFileError) as error:
+        told = str(error).splitlines()[0] if isinstance(error, DamagedFileError | OSError | ValueError) else repr(error)
+        raise DamagedFileError(
+            f"{path} must be as the training left it. Received a damaged file: {told} {_ANOTHER_OUTPUT}"
+        ) from None

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,7 +48,7 @@ from nmt_keras.training.callbacks import (
 from nmt_keras.training.distribution import distribute
 from nmt_keras.training.losses import LabelSmoothedCrossEntropy, TokenLoss
 from nmt_keras.training.optimizer import WholeBatchAdam
-from nmt_keras.training.run_directory import RunDirectory
+from nmt_keras.training.run_directory import RunDirectory, open_run_directory
 from nmt_keras.training.schedules import InverseSquareRoot
 from nmt_keras.training.settings import TrainingCost, TrainingSettings, TrainingSummary
 from nmt_keras.training.xla import choose_xla
@@ -81,12 +81,25 @@ def train(
         CorpusError: no pair is left to train on.
         TrainingError: training diverged.
     """
-    run = RunDirectory(directory, _fixed_settings(corpus, settings))
-    with run.locked():
-        if (finished := run.summary()) is not None:  # by another process, meanwhile
-            return finished
-        summary = _train(run, corpus, settings, log_metrics, began)
-        run.finish(summary)
+    with open_training(corpus, settings, directory) as run:
+        return run.summary() or train_in(run, corpus, settings, log_metrics, began)
+
+
+def open_training(corpus: Corpus, settings: TrainingSettings, directory: Path) -> AbstractContextManager[RunDirectory]:
+    """Opens the directory of a training, to go on with it or to begin; raises as `open_run_directory`."""
+    return open_run_directory(directory, _fixed_settings(corpus, settings))
+
+
+def train_in(
+    run: RunDirectory,
+    corpus: Corpus,
+    settings: TrainingSettings,
+    log_metrics: LogMetrics,
+    began: float | None = None,
+) -> TrainingSummary:
+    """Trains in a directory that `open_training` opened, and that holds no finished training; else as `train`."""
+    summary = _train(run, corpus, settings, log_metrics, began)
+    run.finish(summary)
     return summary
 
 
@@ -187,10 +200,9 @@ def finished_training(corpus: Corpus, settings: TrainingSettings, directory: Pat
     Raises:
         ConfigError: the directory was begun with other settings, holds something else, or another process trains there.
     """
-    run = RunDirectory(directory, _fixed_settings(corpus, settings))
     if not directory.exists():
         return None
-    with run.locked():
+    with open_training(corpus, settings, directory) as run:
         return run.summary()
 
 
