@@ -103,7 +103,7 @@ def run_alignment_error(options: Namespace) -> None:
 
 
 def _output_file(options: Namespace) -> Path:
-    path = Path(options.output).expanduser()
+    path = Path(options.output)
     if path.suffix not in {".png", ".svg", ".json"}:
         raise ConfigError(f"--output must end in .png, .svg or .json. Received: --output {options.output}.")
     return path

@@ -284,7 +284,9 @@ _COMMANDS = {
         preset="quick",
         architectures="rnn,lstm,gru,rnn-attention,lstm-attention,gru-attention,transformer",
     ),
-    "prepare": Command(run_prepare, (add_corpus,), "read a corpus and report what is odd in it", backend="tensorflow"),
+    "prepare": Command(
+        run_prepare, (add_corpus,), "read a corpus and report what is odd in it", backend="tensorflow", only_prints=True
+    ),
     "train": Command(
         run_train,
         (add_corpus, add_seed, add_time_limit, add_training),
@@ -296,6 +298,7 @@ _COMMANDS = {
         run_evaluate,
         (add_model, add_corpus, add_test_set, add_json, add_search, add_hypotheses),
         "measure BLEU and chrF of a model on a test set",
+        only_prints=True,
     ),
     "describe": Command(
         run_describe,
@@ -304,17 +307,20 @@ _COMMANDS = {
         preset="tiny",
         architectures="transformer",
         backend="tensorflow",
+        only_prints=True,
     ),
     "agreement": Command(
         run_agreement,
         (add_model, add_phrasebook_seed, add_json),
         "measure how often an en-fr model prefers the right gender and number",
+        only_prints=True,
     ),
     "align": Command(run_align, (add_model, add_align, add_figure), "draw what a model attends to in a sentence pair"),
     "alignment-error": Command(
         run_alignment_error,
         (add_model, add_alignment_error, add_phrasebook_seed, add_json),
         "measure how far an en-fr model's attention is from the phrasebook's word links",
+        only_prints=True,
     ),
     "gradient-flow": Command(
         run_gradient_flow,
@@ -325,7 +331,9 @@ _COMMANDS = {
     "register": Command(
         run_register, (add_register,), "add a trained model to the registry, as the candidate", backend="tensorflow"
     ),
-    "models": Command(run_models, (add_name,), "list the versions of a registered model", backend="tensorflow"),
+    "models": Command(
+        run_models, (add_name,), "list the versions of a registered model", backend="tensorflow", only_prints=True
+    ),
     "promote": Command(
         run_promote,
         (add_name, add_promotion, add_corpus, add_test_set),
@@ -338,12 +346,18 @@ _COMMANDS = {
         "make the champion before the present one the champion again",
         backend="tensorflow",
     ),
-    "translate": Command(run_translate, (add_model, add_search, add_n_best), "translate lines from stdin to stdout"),
+    "translate": Command(
+        run_translate,
+        (add_model, add_search, add_n_best),
+        "translate lines from stdin to stdout",
+        only_prints=True,
+    ),
     "export": Command(
         run_export,
         (add_model, add_export, add_search),
         "write a SavedModel that takes and gives raw strings, or check one",
         backend="tensorflow",
+        only_prints=True,
     ),
     "serve": Command(
         run_serve, (add_served,), "serve exported models with a page and JSON endpoints", backend="tensorflow"

@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from nmt_keras.config import ARCHITECTURES, SECTIONS, Preset, SearchConfig
 from nmt_keras.errors import ConfigError, CorpusError, UserError
 from nmt_keras.files import written_whole
 from nmt_keras.processes import processors
+from nmt_keras.streams import require_open
 
 if TYPE_CHECKING:
     from nmt_keras.data.parallel_text import Corpus, ParallelText
@@ -101,11 +102,12 @@ def run_main(options: Namespace) -> int:
     from nmt_keras.experiment import translate_standalone
     from nmt_keras.report.summary import print_listed
 
+    print_report = _report(options, corpus, outcome)
     if corpus.listed:
         print("\nThe exported model, loaded by a new process without nmt_keras, translates sentences it never saw:")
         saved_model = outcome.models[outcome.best].saved_model
         print_listed(corpus.listed, translate_standalone(saved_model, list(corpus.listed)))
-    _report(options, corpus, outcome)
+    print_report()
     name = outcome.registered_name
     print(f"Registered {outcome.best} as {name} version {outcome.version}: {', '.join(outcome.aliases)}.")
     if corpus.notice:
@@ -129,12 +131,12 @@ def run_compare(options: Namespace) -> int:
     from nmt_keras.measurements import THOROUGH
 
     corpus, outcome = _experiment(options, "comparison", seeds, THOROUGH)
-    _report(options, corpus, outcome)
+    _report(options, corpus, outcome)()
     return _failed(outcome)
 
 
-def _report(options: Namespace, corpus: "Corpus", outcome: "Outcome") -> None:
-    """Prints the tables of an experiment and writes its page."""
+def _report(options: Namespace, corpus: "Corpus", outcome: "Outcome") -> Callable[[], None]:
+    """Writes the page of an experiment; returns what prints its tables, which may fail where nobody reads them."""
     from nmt_keras.comparison import compare_architectures, of_shared_seeds, rows
     from nmt_keras.comparison_report import write_report
     from nmt_keras.metrics.tokenization import unit
@@ -143,13 +145,18 @@ def _report(options: Namespace, corpus: "Corpus", outcome: "Outcome") -> None:
     outcome = replace(outcome, models=of_shared_seeds(outcome.models))
     seeds = ", ".join(map(str, sorted({model.settings.seed for model in outcome.models.values()})))
     table = rows(outcome.models)
-    print_scores(table, f"{corpus.name}, {corpus.source_language}-{corpus.target_language}, seed {seeds}")
-    print_by_length(table, unit(corpus.source_language))
     comparisons = {split: compare_architectures(outcome.models, corpus, split) for split in table[0].bleu}
-    for split, pairs in comparisons.items():
-        if pairs:
-            print_comparisons(pairs, split)
-    print(f"\nReport: {write_report(corpus, outcome, comparisons, options.command_line)}")
+    path = write_report(corpus, outcome, comparisons, options.command_line)
+
+    def print_tables() -> None:
+        print_scores(table, f"{corpus.name}, {corpus.source_language}-{corpus.target_language}, seed {seeds}")
+        print_by_length(table, unit(corpus.source_language))
+        for split, pairs in comparisons.items():
+            if pairs:
+                print_comparisons(pairs, split)
+        print(f"\nReport: {path}")
+
+    return print_tables
 
 
 def _experiment(options: Namespace, kind: str, seeds: Sequence[int], effort: "Effort") -> "tuple[Corpus, Outcome]":
@@ -163,7 +170,7 @@ def _experiment(options: Namespace, kind: str, seeds: Sequence[int], effort: "Ef
     corpus = _load_corpus(options)
     from nmt_keras.experiment import run_experiment
 
-    directory = Path(options.output or f"outputs/{kind}-{datetime.now():%Y%m%d-%H%M%S}")
+    directory = Path(options.output) if options.output else _new_directory(kind)
     trainings = [
         _settings(options, preset, architecture, seed) for seed in seeds for architecture in preset.architectures
     ]
@@ -176,6 +183,17 @@ def _experiment(options: Namespace, kind: str, seeds: Sequence[int], effort: "Ef
     quick = kind == "main" or options.quick
     test_splits = ["test", *(others[:1] if quick else others)]
     return corpus, run_experiment(corpus, trainings, directory, test_splits, effort, jobs)
+
+
+def _new_directory(kind: str) -> Path:
+    """Makes a directory of the present second; of two commands that start in it, each gets its own."""
+    path = Path(f"outputs/{kind}-{datetime.now():%Y%m%d-%H%M%S}")
+    while True:
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            path = path.with_name(f"{path.name}-2")
 
 
 def _jobs(options: Namespace, limited_time: bool) -> int:
@@ -234,7 +252,7 @@ def run_evaluate(options: Namespace) -> None:
             beside.write_bytes(b"".join(map(_line, evaluation.hypotheses)))
     if options.json:
         figures = evaluation.as_json() | {"corpus": corpus, "split": split, "sentences": len(text)}
-        print(json.dumps(figures | {"search": asdict(search)}, ensure_ascii=False))
+        print(json.dumps(figures | {"search": asdict(search)}))
         return
     print(f"{corpus} {split}: {len(text):,} sentences, {evaluation.sentences_per_second:.1f} sentences/s")
     for name, score in (("BLEU", evaluation.bleu), ("chrF", evaluation.chrf)):
@@ -284,6 +302,7 @@ def run_translate(options: Namespace) -> None:
     from nmt_keras.decoding.translator import Translator
     from nmt_keras.progress import progress_bar
 
+    require_open("stdin")
     loaded = given_model(options)
     search = given_search(options, loaded)
     n_best = 1 if options.n_best is None else options.n_best
@@ -323,6 +342,6 @@ def run_phrasebook(options: Namespace) -> None:
 
     if options.size < 1:
         raise ConfigError(f"--size must be at least 1. Received: --size {options.size}.")
-    sizes = write_phrasebook(Path(options.output).expanduser(), options.size, options.seed)
+    sizes = write_phrasebook(Path(options.output), options.size, options.seed)
     print(NOTICE, file=sys.stderr)
     print(f"{options.output}: pairs in " + ", ".join(f"{split} {pairs:,}" for split, pairs in sizes.items()))

@@ -42,6 +42,11 @@ def path(value: object) -> str:
     return expanded
 
 
+def paths(value: object) -> str | list[str]:
+    """The type of a path of an option that may be repeated, which is checked one by one and all together."""
+    return [path(one) for one in value] if isinstance(value, list) else path(value)
+
+
 def duration(value: object) -> float:
     """The type of a time in the unit that the option names; YAML would read 1:30 as 90."""
     try:
@@ -223,7 +228,7 @@ def add_export(parser: ArgumentParser) -> None:
 def add_served(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model",
-        type=path,
+        type=paths,
         action="append",
         required=True,
         help="an exported model, a model directory, models:/NAME@ALIAS or runs:/RUN_ID/MODEL_NAME; may be repeated",

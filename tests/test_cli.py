@@ -1,5 +1,7 @@
 """The command line from raw files to translations, in one process where the work is heavy."""
 
+import errno
+import getpass
 import io
 import json
 import os
@@ -7,17 +9,20 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from jsonargparse import Namespace
 
-from nmt_keras import cli, commands
+from nmt_keras import cli, commands, experiment
 from nmt_keras.cli import main
-from nmt_keras.errors import ConfigError, TrainingError
+from nmt_keras.errors import ConfigError, DamagedFileError, TrainingError
+from nmt_keras.files import locked_directory
 
 TRAIN = [
     "--preset", "debug", "--training.epochs", "8", "--vocabulary.size", "300",
@@ -299,11 +304,12 @@ def test_trainings_at_once_share_no_machine_that_each_must_have(jobs: int, devic
     assert commands._jobs(Namespace(jobs=3, devices="1"), False) == 3
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_end_is_an_interruption(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    number: signal.Signals, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def train(options: object) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         time.sleep(60)
 
     monkeypatch.setitem(cli._COMMANDS, "train", replace(cli._COMMANDS["train"], run=train))
@@ -314,3 +320,183 @@ def test_a_signal_to_end_is_an_interruption(
 def test_underscores_in_options_are_hyphens(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--source_file=x"]) == 2
     assert "go together" in capsys.readouterr().err
+
+
+def test_a_signal_that_the_caller_ignores_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(options: object) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` has it
+    try:
+        monkeypatch.setitem(cli._COMMANDS, "train", replace(cli._COMMANDS["train"], run=train))
+        assert main(["train"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+PATHS = {
+    "train": ["--corpus", "--data-dir", "--output", "--init-from"],
+    "translate": ["--model"],
+    "evaluate": ["--model", "--corpus", "--data-dir", "--output", "--source-file", "--reference-file"],
+    "export": ["--model", "--output", "--check", "--source-file"],
+    "serve": ["--model"],
+    "phrasebook": ["--output"],
+    "promote": ["--model", "--corpus", "--source-file", "--reference-file"],
+    "gradient-flow": ["--output"],
+}
+REQUIRED = {"serve": ["--model", "m"], "phrasebook": ["--output", "o"], "gradient-flow": ["--output", "o.png"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "received"),
+    [
+        ("#1", "#1"),
+        ("~", "HOME"),
+        ("null", "null"),
+        ("~/m", "HOME/m"),
+        ("./~", "./~"),
+        ("a: b", "a: b"),
+        ("010", "010"),
+    ],
+)
+def test_a_path_is_the_text_that_was_given(
+    given: str, received: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for command, options in PATHS.items():
+        parsed: list[Namespace] = []
+        monkeypatch.setitem(cli._COMMANDS, command, replace(cli._COMMANDS[command], run=parsed.append))
+        for option in options:
+            main([command, *REQUIRED.get(command, []), f"{option}={given}"])
+            value = parsed[-1][option.removeprefix("--").replace("-", "_")]
+            assert value in (expected := received.replace("HOME", str(tmp_path)), ["m", expected]), (command, option)
+    if ":" not in given:
+        Path("c.yaml").write_text(f"corpus: '{given}'\noutput: '{given}'\n", encoding="utf-8")
+        parsed = []
+        monkeypatch.setitem(cli._COMMANDS, "train", replace(cli._COMMANDS["train"], run=parsed.append))
+        assert main(["train", "--config", "c.yaml"]) == 0
+        assert {parsed[0].corpus, parsed[0].output} == {received.replace("HOME", str(tmp_path))}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--output", ""], "--output: must be a text that is not empty"),
+        (["--output", "m\udcff"], "must be text in the encoding of this locale"),
+        (["--output", "~nobody.of.this.name/m"], "starts with ~, which must be a home directory"),
+        (["--training.max_tokens", "#5"], "--training.max_tokens must be a number"),
+        (["--training.steps_per_epoch=1:30"], "Received: '1:30'"),
+        (["--backend", "#jax"], "--backend must be a number, a name"),
+        (["--max-minutes", "1:30"], "--max-minutes: must be a number. Received: '1:30'."),
+        (["--config", "c.yaml"], 'Parser key "corpus": must be a text that is not empty, in quotes in a file'),
+    ],
+)
+def test_a_value_that_would_be_read_as_another_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("c.yaml").write_text("corpus: 2024\n", encoding="utf-8")
+    try:
+        code = main(["train", *arguments])
+    except SystemExit as exit_:
+        code = int(exit_.code or 0)
+    assert code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_user_without_a_home_directory_gets_one_for_the_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/nonexistent")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    cleanups: list[Callable[[], None]] = []
+    monkeypatch.setattr(cli.atexit, "register", cleanups.append)
+    cli._provide_home()
+    home = Path("~").expanduser()
+    assert home.is_dir()
+    assert getpass.getuser() == str(os.getuid())
+    cli._provide_home()
+    assert len(cleanups) == 1
+    cleanups[0]()
+    assert not home.exists()
+
+
+def test_a_closed_stream_of_a_command_that_only_prints(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        assert main(["models"]) == 2
+    assert "stdout must be open for this command" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (OSError(errno.ENOSPC, "x", "out/m"), 1, "No space left on device: out/m. With the same --output a training"),
+        (PermissionError(errno.EACCES, "x", "out"), 1, "Permission denied: out."),
+        (MemoryError(), 1, "There is not enough memory"),
+        (DamagedFileError("checkpoint.json is damaged"), 2, "nmt-keras: checkpoint.json is damaged\n"),
+    ],
+)
+def test_what_the_system_refuses_is_told_in_one_message(
+    error: Exception, code: int, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(options: object) -> None:
+        raise error
+
+    monkeypatch.setitem(cli._COMMANDS, "train", replace(cli._COMMANDS["train"], run=fail))
+    assert main(["train"]) == code
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
+
+
+def test_the_second_of_two_trainings_in_one_directory_opens_no_run(
+    digit_files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    train_in = experiment.train_in
+    arguments = ["train", "--corpus", str(digit_files), "--output", "model", *TRAIN, "--training.epochs", "1"]
+
+    def train_twice(*given: Any) -> Any:
+        monkeypatch.setattr(experiment, "train_in", train_in)
+        opened = Path("model/mlflow_run.json").read_bytes()
+        assert main(arguments) == 2
+        assert "nothing is trained at present. Received: model, where another process trains" in capsys.readouterr().err
+        assert Path("model/mlflow_run.json").read_bytes() == opened
+        return train_in(*given)
+
+    monkeypatch.setattr(experiment, "train_in", train_twice)
+    assert main(arguments) == 0
+    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert run.info.status == "FINISHED"
+    assert json.loads(Path("model/mlflow_run.json").read_text())["run_id"] == run.info.run_id
+
+
+def test_an_experiment_has_a_directory_of_its_own(
+    digit_files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["compare", "--corpus", str(digit_files), *TRAIN, "--architectures", "rnn,lstm", "--output", "run"]
+    with locked_directory(Path("run")):
+        assert main(arguments) == 2
+    assert "nothing is trained at present. Received: run, where" in capsys.readouterr().err
+    assert not Path("mlflow.db").exists()
+    assert not list(Path("run").iterdir())
+    assert len({commands._new_directory("comparison") for _ in range(3)}) == 3
+
+
+def test_a_report_is_there_before_anything_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def print_report() -> None:
+        done.append("tables")
+        raise BrokenPipeError
+
+    monkeypatch.setattr(commands, "_experiment", lambda *_: (None, None))
+    monkeypatch.setattr(commands, "_report", lambda *_: done.append("report") or print_report)
+    assert main(["compare", "--architectures", "rnn,lstm"]) == 1
+    assert done == ["report", "tables"]

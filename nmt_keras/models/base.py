@@ -16,6 +16,8 @@ Memory = Any
 State = Any
 Watch = Callable[[str, Tensor], None]
 
+keras.config.set_floatx("float32")  # whatever a user's keras.json says, by which operations outside layers compute
+
 
 class TranslationModel(keras.Model):
     """A model of p(target | source) over one joint vocabulary.

@@ -158,8 +158,10 @@ def _check_settings(path: Path, begun: Mapping[str, Any], given: Mapping[str, An
 def _damage_told(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, DamagedFileError) as error:
-        told = str(error).splitlines()[0] if isinstance(error, DamagedFileError | OSError | ValueError) else repr(error)
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{error} {_ANOTHER_OUTPUT}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DamagedFileError(
-            f"{path} must be as the training left it. Received a damaged file: {told} {_ANOTHER_OUTPUT}"
+            f"{path} must be as the training left it. Received a damaged file: {reason}. {_ANOTHER_OUTPUT}"
         ) from None
