@@ -1,5 +1,6 @@
 """The errors that a user sees: a message without a traceback; exit code 2 where not said."""
 
+import errno
 import os
 from collections.abc import Sequence
 
@@ -36,6 +37,11 @@ class CorpusError(UserError):
         super().__init__("\n".join(self.faults))
 
 
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), " Free some space there."),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), " Give a place that may be written to."),
+    errno.ENAMETOOLONG: " Give a shorter name.",
+}
 _OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "ResourceExhausted", "OOM when allocating", "out of memory", "allocate memory")
 
 
@@ -50,7 +56,8 @@ def user_message(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         reason = os.strerror(error.errno) if error.errno else str(error)  # HDF5's own text is a page long
         names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
-        return f"The system refused what was tried. Received: {reason}{': ' * bool(names)}{' and '.join(names)}."
+        place = f": {' and '.join(names)}" if names else ""
+        return f"The system refused what was tried. Received: {reason}{place}.{_ADVICE.get(error.errno or 0, '')}"
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or any(sign in text for sign in _OUT_OF_MEMORY):
         return f"There is not enough memory for this model and batch. Received: {text.splitlines()[0][:300]}"

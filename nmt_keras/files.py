@@ -44,6 +44,10 @@ def written_whole(path: Path, size: int = 0) -> Iterator[Path]:
         with beside.open("rb+") as file:  # else a machine that fails now would find the name, and no content
             os.fsync(file.fileno())
         os.replace(beside, path)
+    except OSError as error:
+        if error.filename == str(beside):  # a name that means nothing to a user
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
     finally:
         beside.unlink(missing_ok=True)
 
@@ -60,9 +64,9 @@ def _require_space(path: Path, size: int) -> None:
             try:
                 os.posix_fallocate(file.fileno(), 0, size)
             except OSError as error:
-                raise OSError(error.errno, error.strerror, str(path.parent)) from None
+                raise OSError(error.errno, error.strerror, str(path)) from None
         elif shutil.disk_usage(path.parent).free < size:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         file.truncate(0)
 
 

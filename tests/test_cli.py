@@ -435,7 +435,11 @@ def test_a_closed_stream_of_a_command_that_only_prints(
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (OSError(errno.ENOSPC, "x", "out/m"), 1, "No space left on device: out/m. With the same --output a training"),
+        (
+            OSError(errno.ENOSPC, "x", "out/m"),
+            1,
+            "No space left on device: out/m. Free some space there. With the same --output",
+        ),
         (PermissionError(errno.EACCES, "x", "out"), 1, "Permission denied: out."),
         (MemoryError(), 1, "There is not enough memory"),
         (DamagedFileError("checkpoint.json is damaged"), 2, "nmt-keras: checkpoint.json is damaged\n"),

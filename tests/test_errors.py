@@ -15,11 +15,12 @@ REFUSED = "The system refused what was tried. Received:"
         (ConfigError("a rule"), "a rule"),
         (
             OSError(errno.ENOSPC, "full", "out/m"),
-            "The system refused what was tried. Received: No space left on device: out/m.",
+            "The system refused what was tried. Received: No space left on device: out/m. Free some space there.",
         ),
         (
             OSError(errno.EROFS, "x", b"a", None, "b"),
-            "The system refused what was tried. Received: Read-only file system: a and b.",
+            "The system refused what was tried. Received: Read-only file system: a and b. "
+            "Give a place that may be written to.",
         ),
         (OSError("a page of HDF5"), "The system refused what was tried. Received: a page of HDF5."),
         (MemoryError(), "There is not enough memory for this model and batch. Received: MemoryError: "),

@@ -48,7 +48,7 @@ def test_a_writer_that_cannot_cope_with_a_full_disk_is_not_begun(tmp_path: Path)
     begun = False
     with pytest.raises(OSError, match=r"No space|too large") as error, written_whole(tmp_path / "w", 2**60):
         begun = True
-    assert error.value.filename == str(tmp_path)
+    assert error.value.filename == str(tmp_path / "w")
     assert not begun
     assert not list(tmp_path.iterdir())
     with written_whole(tmp_path / "weights", size=1000) as path:
