@@ -1,5 +1,6 @@
 """The corpora a user can name: the built-in phrasebook, Multi30k, and directories of their own."""
 
+import os
 import re
 import sys
 from collections import defaultdict
@@ -57,7 +58,7 @@ def load_corpus(
         return phrasebook_corpus(seed=seed)
     if name == "multi30k":
         return load_multi30k(source_language, target_language, data_dir)
-    directory = Path(name).expanduser()
+    directory = Path(os.path.expanduser(name))
     if name and directory.is_dir():
         return _load_directory(name, directory, source_language, target_language, only)
     raise CorpusError(
