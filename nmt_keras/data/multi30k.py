@@ -99,7 +99,7 @@ def _given_files(directory: Path, languages: tuple[str, str]) -> dict[str, list[
     found = {}
     for split, stem in (REQUIRED_SPLITS | OPTIONAL_SPLITS).items():
         paths = [directory / f"{stem}.{language}.gz" for language in languages]
-        missing = [path for path in paths if not path.is_file()]
+        missing = [path for path in paths if not os.path.isfile(path)]
         if not missing:
             found[split] = paths
         elif split in REQUIRED_SPLITS:
