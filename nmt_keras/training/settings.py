@@ -45,7 +45,7 @@ class TrainingSettings:
     search: SearchConfig = field(default_factory=SearchConfig)
     seed: int = number(1, 0, MOST_SEED)
     devices: str = "1"
-    max_minutes: float | None = number(None, 1e-3, 1e7)
+    max_minutes: float | None = number(None, 1e-9, 10**7)
     init_from: Path | None = None
     init_reference: str | None = None
 

@@ -55,5 +55,5 @@ def test_budgets_out_of_range_are_refused(settings: TrainingSettings, budget: st
 
 @pytest.mark.parametrize("minutes", [0.0, 1e9, float("inf"), float("nan")])
 def test_minutes_are_bounded(settings: TrainingSettings, minutes: float) -> None:
-    with pytest.raises(ConfigError, match=rf"max_minutes must be from 0\.001 to .* Received: max_minutes={minutes}\."):
+    with pytest.raises(ConfigError, match=rf"max_minutes must be from 1e-09 to .* Received: max_minutes={minutes}\."):
         replace(settings, max_minutes=minutes)
