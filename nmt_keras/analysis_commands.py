@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jsonargparse import Namespace
 
 from nmt_keras.commands import check_languages, given_model, given_preset, given_test_set
+from nmt_keras.config import MOST_SEED, out_of_range, raise_faults
 from nmt_keras.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ def run_describe(options: Namespace) -> None:
     from nmt_keras.analysis.structure import structure
     from nmt_keras.models.factory import build_model
 
-    if options.length < 1:
-        raise ConfigError(f"--length must be at least 1. Received: --length {options.length}.")
+    raise_faults(out_of_range("--length", options.length, 1, 10_000))
     sizes = preset.architectures[options.architecture]
     described = structure(build_model(sizes, preset.vocabulary.size), options.length, options.length)
     if options.json:
@@ -147,6 +147,7 @@ def run_align(options: Namespace) -> None:
 
 def run_gradient_flow(options: Namespace) -> None:
     path = _output_file(options)
+    raise_faults(out_of_range("--seed", options.seed, 0, MOST_SEED))
     from nmt_keras.analysis.gradient_flow import gradient_flow, sentences_of_length, untrained
     from nmt_keras.data.dataset import TokenizedText
     from nmt_keras.files import write_json

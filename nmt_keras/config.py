@@ -1,7 +1,7 @@
 """The settings of a training, as frozen dataclasses. Values come from a preset, a file and the command line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
 from nmt_keras.errors import ConfigError
@@ -10,20 +10,37 @@ Backend = Literal["tensorflow", "jax", "torch"]
 Cell = Literal["rnn", "lstm", "gru"]
 Precision = Literal["float32", "bfloat16"]
 
+MOST_SEED = 2**32 - 1
+_MOST_LAYERS, _MOST_UNITS, _MOST_DROPOUT = 1000, 2**16, 0.99
+
+
+def out_of_range(name: str, value: float, low: float, high: float) -> list[str]:
+    """The fault of a number that is not from `low` to `high`, NaN among them; an empty list if it has none."""
+    return [] if low <= value <= high else [f"{name} must be from {low:,} to {high:,}. Received: {name}={value}."]
+
+
+def number(default: Any, low: float, high: float) -> Any:
+    """A field whose number is from `low` to `high`: more than anyone needs, and little enough to compute with."""
+    return field(default=default, metadata={"range": (low, high)})
+
+
+def range_faults(config: Any) -> list[str]:
+    """The faults of all fields that `number` made; where None is allowed, it has none."""
+    numbers = [(each, getattr(config, each.name)) for each in fields(config) if "range" in each.metadata]
+    faults = [out_of_range(each.name, value, *each.metadata["range"]) for each, value in numbers if value is not None]
+    return [fault for several in faults for fault in several]
+
 
 def _faults(config: Any, rule: str, **valid: bool) -> list[str]:
     return [f"{name} must be {rule}. Received: {name}={getattr(config, name)}." for name, ok in valid.items() if not ok]
 
 
-def _not_positive(config: Any, *names: str) -> list[str]:
-    return _faults(config, "above 0", **{name: getattr(config, name) > 0 for name in names})
+def raise_faults(*faults: list[str]) -> None:
+    """Reports all faults together.
 
-
-def _not_rates(config: Any, *names: str) -> list[str]:
-    return _faults(config, "at least 0 and below 1", **{name: 0 <= getattr(config, name) < 1 for name in names})
-
-
-def _raise(*faults: list[str]) -> None:
+    Raises:
+        ConfigError: there is one.
+    """
     if message := "\n".join(fault for several in faults for fault in several):
         raise ConfigError(message)
 
@@ -33,18 +50,15 @@ class VocabularyConfig:
     """The joint SentencePiece vocabulary.
 
     Args:
-        size: pieces at most, special tokens and 256 bytes included.
+        size: pieces at most, 4 special tokens and 256 bytes included.
         character_coverage: share of characters with a piece of their own; bytes spell the rest.
     """
 
-    size: int = 8000
-    character_coverage: float = 1.0
+    size: int = number(8000, 261, 10**6)
+    character_coverage: float = number(1.0, 0.98, 1)
 
     def __post_init__(self) -> None:
-        _raise(
-            _faults(self, "above 260 (4 special tokens and 256 bytes)", size=self.size > 260),
-            _faults(self, "at least 0.98 and at most 1", character_coverage=0.98 <= self.character_coverage <= 1),
-        )
+        raise_faults(range_faults(self))
 
 
 @dataclass(frozen=True)
@@ -66,24 +80,22 @@ class TransformerConfig:
         tied_embeddings: one matrix for source, target and output (true), or three (false).
     """
 
-    num_encoder_layers: int = 4
-    num_decoder_layers: int = 4
-    model_dim: int = 128
-    num_heads: int = 4
-    feed_forward_dim: int = 256
-    dropout_rate: float = 0.3
-    inner_dropout_rate: float = 0.1
+    num_encoder_layers: int = number(4, 1, _MOST_LAYERS)
+    num_decoder_layers: int = number(4, 1, _MOST_LAYERS)
+    model_dim: int = number(128, 1, _MOST_UNITS)
+    num_heads: int = number(4, 1, _MOST_UNITS)
+    feed_forward_dim: int = number(256, 1, _MOST_UNITS)
+    dropout_rate: float = number(0.3, 0, _MOST_DROPOUT)
+    inner_dropout_rate: float = number(0.1, 0, _MOST_DROPOUT)
     pre_norm: bool = True
     positions: Literal["sinusoidal", "learned", "none"] = "sinusoidal"
-    max_positions: int = 512
+    max_positions: int = number(512, 1, 10**6)
     activation: Literal["relu", "gelu"] = "relu"
     tied_embeddings: bool = True
 
     def __post_init__(self) -> None:
-        sizes = ("num_encoder_layers", "num_decoder_layers", "model_dim", "num_heads", "feed_forward_dim")
-        _raise(
-            _not_positive(self, *sizes, "max_positions"),
-            _not_rates(self, "dropout_rate", "inner_dropout_rate"),
+        raise_faults(
+            range_faults(self),
             _faults(
                 self,
                 f"even and a multiple of num_heads={self.num_heads}",
@@ -112,19 +124,18 @@ class RecurrentConfig:
     """
 
     cell: Cell
-    num_layers: int = 1
-    embedding_dim: int = 128
-    hidden_dim: int = 600
-    dropout_rate: float = 0.3
+    num_layers: int = number(1, 1, _MOST_LAYERS)
+    embedding_dim: int = number(128, 1, _MOST_UNITS)
+    hidden_dim: int = number(600, 1, _MOST_UNITS)
+    dropout_rate: float = number(0.3, 0, _MOST_DROPOUT)
     encoder_direction: Literal["forward", "backward", "bidirectional"] = "forward"
     residual: bool = False
     reset_after: bool = True
     tied_embeddings: bool = False
 
     def __post_init__(self) -> None:
-        _raise(
-            _not_positive(self, "num_layers", "embedding_dim", "hidden_dim"),
-            _not_rates(self, "dropout_rate"),
+        raise_faults(
+            range_faults(self),
             _faults(
                 self,
                 "even for a bidirectional encoder",
@@ -149,7 +160,7 @@ class RecurrentAttentionConfig(RecurrentConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _raise(
+        raise_faults(
             _faults(
                 self,
                 "false with additive attention, whose context enters the step already",
@@ -208,44 +219,26 @@ class TrainingConfig:
             of the loss, validation and the model that is kept are float32 in any case.
     """
 
-    epochs: int = 100
-    steps_per_epoch: int | None = None
-    max_tokens: int | None = None
-    batch_tokens: int = 4096
-    batch_shapes: int = 6
-    max_length: int = 100
-    learning_rate: float = 3e-3
-    warmup_steps: int = 2000
-    label_smoothing: float = 0.1
-    clip_norm: float = 1.0
-    ema_decay: float = 0.998
-    validate_every: int = 1
-    patience: int = 10
+    epochs: int = number(100, 1, 10**9)
+    steps_per_epoch: int | None = number(None, 1, 10**9)
+    max_tokens: int | None = number(None, 1, 10**15)
+    batch_tokens: int = number(4096, 1, 10**9)
+    batch_shapes: int = number(6, 1, 1000)
+    max_length: int = number(100, 1, 10**5)
+    learning_rate: float = number(3e-3, 1e-30, 1e30)  # what float32 holds; that a training diverges is told by itself
+    warmup_steps: int = number(2000, 1, 10**9)
+    label_smoothing: float = number(0.1, 0, 0.99)
+    clip_norm: float = number(1.0, 1e-9, 1e9)
+    ema_decay: float = number(0.998, 0, 0.999999)
+    validate_every: int = number(1, 1, 10**9)
+    patience: int = number(10, 1, 10**9)
     jit_compile: bool = True
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        positive = (
-            "epochs",
-            "batch_tokens",
-            "batch_shapes",
-            "max_length",
-            "learning_rate",
-            "warmup_steps",
-            "clip_norm",
-            "validate_every",
-            "patience",
-        )
-        _raise(
-            _not_positive(self, *positive),
-            _not_rates(self, "label_smoothing", "ema_decay"),
+        raise_faults(
+            range_faults(self),
             _faults(self, f"at least max_length={self.max_length}", batch_tokens=self.batch_tokens >= self.max_length),
-            _faults(
-                self,
-                "at least 1, or null",
-                max_tokens=self.max_tokens is None or self.max_tokens >= 1,
-                steps_per_epoch=self.steps_per_epoch is None or self.steps_per_epoch >= 1,
-            ),
         )
 
 
@@ -261,17 +254,14 @@ class SearchConfig:
         batch_size: sentences searched at once.
     """
 
-    beam_size: int = 5
-    length_penalty: float = 1.0
-    max_length_ratio: float = 2.0
-    extra_length: int = 10
-    batch_size: int = 64
+    beam_size: int = number(5, 1, 1000)
+    length_penalty: float = number(1.0, 0, 10)
+    max_length_ratio: float = number(2.0, 0.01, 100)
+    extra_length: int = number(10, 1, 10**4)
+    batch_size: int = number(64, 1, 10**6)
 
     def __post_init__(self) -> None:
-        _raise(
-            _not_positive(self, "beam_size", "max_length_ratio", "extra_length", "batch_size"),
-            _faults(self, "at least 0", length_penalty=self.length_penalty >= 0),
-        )
+        raise_faults(range_faults(self))
 
 
 SECTIONS = {"vocabulary": VocabularyConfig, "training": TrainingConfig, "search": SearchConfig}

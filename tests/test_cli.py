@@ -217,7 +217,7 @@ def test_an_unfinished_training_is_not_registered(
     ("arguments", "message"),
     [
         (["train", "--preset", "huge"], "--preset must be one of debug"),
-        (["train", "--training.learning_rate", "-1"], "--training.learning_rate must be above 0"),
+        (["train", "--training.learning_rate", "-1"], "--training.learning_rate must be from"),
         (["train", "--training.learning_speed", "1"], "learning_speed"),
         (["train", "--corpus", "no-such-corpus"], "no-such-corpus"),
         (["train", "--architecture", "perceptron"], "perceptron"),

@@ -1,5 +1,7 @@
+import math
 from dataclasses import FrozenInstanceError
 from functools import partial
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -62,6 +64,25 @@ def test_a_value_that_breaks_its_rule_is_named(config: type, wrong: dict[str, fl
 def test_the_ends_of_a_range_are_allowed(config: type, right: dict[str, float]) -> None:
     for name, value in right.items():
         assert getattr(config(**right), name) == value
+
+
+NUMBERS = [
+    (config, name, kind)
+    for config in (VocabularyConfig, TransformerConfig, RecurrentAttentionConfig, TrainingConfig, SearchConfig)
+    for name, kind in get_type_hints(config).items()
+    if kind in (int, float, int | None)
+]
+
+
+@pytest.mark.parametrize(("config", "name", "kind"), NUMBERS)
+def test_every_number_has_bounds(config: type, name: str, kind: Any) -> None:
+    make = partial(config, "gru") if config is RecurrentAttentionConfig else config
+    wrong = (-1.0, 1e31, 1e300, math.inf, -math.inf, math.nan) if kind is float else (-1, 0, 10**18, 10**400)
+    for value in wrong:
+        with pytest.raises(
+            ConfigError, match=rf"(?m)^{name} must be from [\d.,e+-]+ to [\d.,e+-]+\. Received: {name}="
+        ):
+            make(**{name: value})
 
 
 def test_all_faults_of_one_rule_are_reported_together() -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_MOST_LENGTHS = 1024  # that a ladder's shapes are chosen from: memory grows with the square of their number
+
 
 @dataclass(frozen=True)
 class BatchShape:
@@ -31,17 +33,17 @@ def batches_by_length(
     Args:
         lengths: (N,) int, tokens.
         batch_tokens: rows * length is at most this (but there is at least one row).
-        most_rows: rows at most.
+        most_rows: rows at most; never more than there are lengths.
 
     Yields:
         A shape, whose length is `rounded_up`, and the indices (at most `rows`) of what goes into it.
     """
     order = np.argsort(lengths, kind="stable")[::-1]
+    most_rows = min(most_rows or len(order), len(order))
     start = 0
     while start < len(order):
         length = rounded_up(int(lengths[order[start]]))
-        rows = max(1, batch_tokens // length)
-        shape = BatchShape(min(rows, most_rows or rows), length)
+        shape = BatchShape(min(max(1, batch_tokens // length), most_rows), length)
         yield shape, order[start : start + shape.rows]
         start += shape.rows
 
@@ -50,20 +52,22 @@ def ladder(lengths: np.ndarray, batch_tokens: int, num_shapes: int, row_multiple
     """The shapes that waste the least room on padding.
 
     The upper lengths of the buckets are chosen by dynamic programming over the histogram of lengths:
-    cost(bucket) = pairs in it * its upper length.
+    cost(bucket) = pairs in it * its upper length. Of more than a thousand lengths, every so many-th is tried.
 
     Args:
         lengths: (N,) int, the longer side of each pair in tokens.
-        batch_tokens: rows * length is at most this (but there is at least one row, or `row_multiple`).
+        batch_tokens: rows * length is at most this (but there is at least one row, or `row_multiple`); no shape has
+            more rows than pairs that go to it.
         num_shapes: number of shapes at most.
         row_multiple: rows are a multiple of this (the number of devices).
 
     Returns:
         Shapes by rising length; the last holds the longest pair.
     """
-    present, counts = np.unique(lengths, return_counts=True)
+    present = np.unique(lengths)
+    present = present[:: -len(present) // _MOST_LENGTHS][::-1]  # the longest among them
     num_shapes = min(num_shapes, len(present))
-    below = np.concatenate([[0], np.cumsum(counts)])  # pairs shorter than present[i]
+    below = np.searchsorted(np.sort(lengths), [0, *present], side="right")  # pairs no longer than present[i - 1]
     # best[i]: least room for the i shortest lengths with the buckets used so far; cut[k][i]: its last bucket's start
     best = np.concatenate([[0.0], np.full(len(present), np.inf)])
     cuts = []
@@ -75,13 +79,13 @@ def ladder(lengths: np.ndarray, batch_tokens: int, num_shapes: int, row_multiple
         )
         cuts.append(cost.argmin(axis=0))
         best = cost.min(axis=0)
-    end, uppers = len(present), []
+    end, shapes = len(present), []
     for cut in reversed(cuts):
-        uppers.append(int(present[end - 1]))
-        end = int(cut[end])
-    return [
-        BatchShape(max(batch_tokens // length // row_multiple, 1) * row_multiple, length) for length in reversed(uppers)
-    ]
+        start, length = int(cut[end]), int(present[end - 1])
+        multiples = min(batch_tokens // length // row_multiple, -(-int(below[end] - below[start]) // row_multiple))
+        shapes.append(BatchShape(max(multiples, 1) * row_multiple, length))
+        end = start
+    return shapes[::-1]
 
 
 def plan_pass(

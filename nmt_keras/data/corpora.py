@@ -1,5 +1,6 @@
 """The corpora a user can name: the built-in phrasebook, Multi30k, and directories of their own."""
 
+import os
 import re
 import sys
 from collections import defaultdict
@@ -57,15 +58,15 @@ def load_corpus(
         return phrasebook_corpus(seed=seed)
     if name == "multi30k":
         return load_multi30k(source_language, target_language, data_dir)
-    directory = Path(name).expanduser()
-    if name and directory.is_dir():
+    directory = Path(os.path.expanduser(name))
+    if name and os.path.isdir(directory):  # unlike Path.is_dir, it stands a name that is too long
         return _load_directory(name, directory, source_language, target_language, only)
     raise CorpusError(
         [
             f"A corpus must be phrasebook, multi30k, or a directory that holds "
             f"{{train,valid,test}}.{source_language} and .{target_language}, or {{train,valid,test}}.tsv "
             f"(plain or .gz). Received: {name!r}, which is "
-            f"{'a file' if directory.is_file() else 'none of them'}."
+            f"{'a file' if os.path.isfile(directory) else 'none of them'}."
         ]
     )
 
@@ -102,12 +103,12 @@ def _split_files(
 ) -> dict[str, tuple[Path] | tuple[Path, Path]]:
     """The files of each split: a pair, or a single TSV file."""
     try:
-        paths = sorted(path for path in directory.iterdir() if path.is_file() and path.name[0] != ".")
+        paths = sorted(path for path in directory.iterdir() if path.name[0] != ".")
     except OSError as error:
         raise CorpusError([f"{directory}: must be readable. Received: {error.strerror}."]) from error
     # split -> ending ("en", "fr" or "tsv") -> files, of which there should be one: plain or .gz
     candidates: dict[str, dict[str, list[Path]]] = defaultdict(dict)
-    for path in paths:
+    for path in filter(os.path.isfile, paths):
         split, _, ending = path.name.removesuffix(".gz").rpartition(".")
         if split and ending in (source_language, target_language, "tsv"):
             candidates[split].setdefault(ending, []).append(path)
@@ -121,7 +122,8 @@ def _split_files(
             if split in REQUIRED_SPLITS:
                 wanted = " and ".join(f"{split}.{language}" for language in missing)
                 alternative = f", or {split}.tsv alone" if len(missing) == 2 else ""
-                listing = ", ".join(path.name for path in paths[:MAX_FILES_LISTED])
+                near = sorted(paths, key=lambda path: not path.name.startswith(split))
+                listing = ", ".join(map(_name, near[:MAX_FILES_LISTED]))
                 more = ", ..." if len(paths) > MAX_FILES_LISTED else ""
                 faults.append(
                     f"{directory}: the split {split} must be there as {wanted}{alternative} (plain or .gz). "
@@ -143,3 +145,7 @@ def _split_files(
         else:
             found[split] = (by_ending[source_language][0], by_ending[target_language][0])
     return found
+
+
+def _name(path: Path) -> str:
+    return path.name if os.path.isfile(path) else f"{path.name} (not a file)"

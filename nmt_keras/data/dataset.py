@@ -54,9 +54,21 @@ class TokenizedText:
         return int(self.target_lengths.sum())
 
     def drop_long(self, max_length: int) -> int:
-        """Removes the pairs with a side of more than `max_length` tokens, and returns their number."""
+        """Removes the pairs with a side of more than `max_length` tokens, and returns their number.
+
+        Raises:
+            CorpusError: no pair would be left.
+        """
         kept = np.flatnonzero(self.lengths <= max_length)
         dropped = len(self) - len(kept)
+        if not len(kept):
+            raise CorpusError(
+                [
+                    f"Training needs pairs with at most --training.max_length {max_length} tokens on either side, EOS "
+                    f"included. Received: {dropped:,} pairs after cleaning, all longer; the shortest has "
+                    f"{self.lengths.min()} tokens, the longest {self.lengths.max()}."
+                ]
+            )
         self._set([self.source_ids[i] for i in kept], [self.target_ids[i] for i in kept])
         return dropped
 
@@ -94,15 +106,12 @@ class TrainingBatches:
     """The training text as a tf.data dataset: passes over all pairs, each in another order, cut into epochs.
 
     Args:
-        text: tokenized pairs.
+        text: tokenized pairs, at least one.
         batch_tokens: token slots of a batch on each side.
         num_shapes: number of (rows, length) shapes.
         seed: of the order.
         num_devices: rows are a multiple of this.
         steps_per_epoch: batches in an epoch; None for as many as a pass has.
-
-    Raises:
-        CorpusError: there is no pair.
     """
 
     def __init__(
@@ -114,8 +123,6 @@ class TrainingBatches:
         num_devices: int = 1,
         steps_per_epoch: int | None = None,
     ) -> None:
-        if not len(text):
-            raise CorpusError(["Training needs at least one sentence pair. Received: none after cleaning."])
         self.text = text
         self.shapes = ladder(text.lengths, batch_tokens, num_shapes, num_devices)
         self._pass = lru_cache(maxsize=2)(partial(plan_pass, text.lengths, self.shapes, seed))
@@ -123,15 +130,16 @@ class TrainingBatches:
         self.steps_per_epoch = steps_per_epoch or self.steps_per_pass
         self.next_epoch = 0
 
-    def plan(self, epoch: int) -> list[tuple[BatchShape, np.ndarray]]:
+    def plan(self, epoch: int) -> Iterator[tuple[BatchShape, np.ndarray]]:
         """Shape and pairs of each batch of that epoch, counted from 0."""
         start = epoch * self.steps_per_epoch
-        places = (divmod(step, self.steps_per_pass) for step in range(start, start + self.steps_per_epoch))
-        return [self._pass(number)[place] for number, place in places]
+        for step in range(start, start + self.steps_per_epoch):
+            number, place = divmod(step, self.steps_per_pass)
+            yield self._pass(number)[place]
 
-    def target_tokens(self, epoch: int) -> np.ndarray:
-        """Real target tokens of each batch of that epoch, (steps_per_epoch,) int64."""
-        return np.array([self.text.target_lengths[pairs].sum() for _, pairs in self.plan(epoch)])
+    def target_tokens(self, epoch: int) -> Iterator[int]:
+        """Real target tokens of each batch of that epoch."""
+        return (int(self.text.target_lengths[pairs].sum()) for _, pairs in self.plan(epoch))
 
     def target_tokens_before(self, epoch: int) -> int:
         """Real target tokens of all epochs before that one."""

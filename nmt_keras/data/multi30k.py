@@ -2,9 +2,12 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from nmt_keras.data.download import fetch, file_sha256
+import pooch
+
+from nmt_keras.data.download import fetch
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.data.text_files import read_line_pair
 from nmt_keras.errors import CorpusError
@@ -71,7 +74,7 @@ def load_multi30k(
     languages = (source_language, target_language)
     data_dir = data_dir or os.environ.get("NMT_KERAS_DATA")
     if data_dir:
-        directory = Path(data_dir).expanduser() / "multi30k"
+        directory = Path(os.path.expanduser(data_dir)) / "multi30k"
         found = _given_files(directory, languages)
     else:
         from platformdirs import user_cache_dir
@@ -86,6 +89,8 @@ def load_multi30k(
             splits[split] = text
     if faults:
         raise CorpusError(faults)
+    if data_dir:
+        _note_other_files(path for paths in found.values() for path in paths)
     return Corpus("multi30k", source_language, target_language, splits)
 
 
@@ -94,7 +99,7 @@ def _given_files(directory: Path, languages: tuple[str, str]) -> dict[str, list[
     found = {}
     for split, stem in (REQUIRED_SPLITS | OPTIONAL_SPLITS).items():
         paths = [directory / f"{stem}.{language}.gz" for language in languages]
-        missing = [path for path in paths if not path.is_file()]
+        missing = [path for path in paths if not os.path.isfile(path)]
         if not missing:
             found[split] = paths
         elif split in REQUIRED_SPLITS:
@@ -105,24 +110,22 @@ def _given_files(directory: Path, languages: tuple[str, str]) -> dict[str, list[
             ]
     if faults:
         raise CorpusError(faults)
-    for path in (path for paths in found.values() for path in paths):
-        expected, received = SHA256.get(path.name), file_sha256(path)
+    return found
+
+
+def _note_other_files(paths: Iterable[Path]) -> None:
+    for path in paths:
+        expected, received = SHA256.get(path.name), pooch.file_hash(str(path))
         if received != expected:
             published = f"is not the published file (SHA-256 {expected})" if expected else "has no known hash"
             print(f"Note: {path} {published}. SHA-256: {received}", file=sys.stderr)
-    return found
 
 
 def _downloaded_files(directory: Path, languages: tuple[str, str], base_address: str) -> dict[str, list[Path]]:
-    found = {}
-    for split, stem in (REQUIRED_SPLITS | OPTIONAL_SPLITS).items():
-        optional = split in OPTIONAL_SPLITS
-        names = [f"{stem}.{language}.gz" for language in languages]
-        if optional and not set(names) <= SHA256.keys():
-            continue  # never published: asking for it at every start would need a network
-        fetched = [
-            fetch(base_address + name, directory / name, SHA256.get(name), missing_ok=optional) for name in names
-        ]
-        if all(fetched):
-            found[split] = [directory / name for name in names]
-    return found
+    published = {
+        split: names
+        for split, stem in (REQUIRED_SPLITS | OPTIONAL_SPLITS).items()
+        if set(names := [f"{stem}.{language}.gz" for language in languages]) <= SHA256.keys()
+    }
+    fetch(base_address, directory, {name: SHA256[name] for names in published.values() for name in names})
+    return {split: [directory / name for name in names] for split, names in published.items()}

@@ -4,10 +4,10 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 from typing import Any
 
 import keras
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -87,19 +87,19 @@ class UpdateCost(keras.callbacks.Callback):
         return None if self.joules is None or not self.tokens else self.joules / self.tokens
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        self._shapes = [shape for shape, _ in self.batches.plan(epoch)]
-        self._tokens = self.batches.target_tokens(epoch)
+        self._plan = zip(self.batches.plan(epoch), self.batches.target_tokens(epoch), strict=True)
         self._ended = time.time()
         self._meter.joules()
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         seconds, self._ended = time.time() - self._ended, time.time()
         joules = self._meter.joules()
-        if self._shapes[batch] in self._compiled:
+        (shape, _), tokens = next(self._plan)
+        if shape in self._compiled:
             self.seconds += seconds
-            self.tokens += int(self._tokens[batch])
+            self.tokens += tokens
             self.joules = None if self.joules is None or joules is None else self.joules + joules
-        self._compiled.add(self._shapes[batch])
+        self._compiled.add(shape)
 
 
 class LossLog(keras.callbacks.Callback):
@@ -135,11 +135,11 @@ class LossLog(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._first_step = epoch * self.batches.steps_per_epoch + 1
-        self._tokens = np.cumsum(self.batches.target_tokens(epoch))
+        self._tokens = accumulate(self.batches.target_tokens(epoch))
         self._logged_tokens, self._logged_loss = 0, 0.0  # of this epoch; the loss is the sum over the tokens
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        step = self._first_step + batch
+        step, tokens = self._first_step + batch, next(self._tokens)
         mean = _mean_loss(self.model, logs)
         if not math.isfinite(mean):
             raise TrainingError(
@@ -148,7 +148,7 @@ class LossLog(keras.callbacks.Callback):
             )
         if step % self.every:
             return
-        tokens, total = int(self._tokens[batch]), mean * float(self._tokens[batch])
+        total = mean * tokens
         loss = (total - self._logged_loss) / (tokens - self._logged_tokens)
         self._logged_tokens, self._logged_loss = tokens, total
         self.losses.append({"step": step, "training_seconds": self.cost.seconds, "train_loss": loss})
@@ -329,8 +329,10 @@ class TokenBudget(keras.callbacks.Callback):
         self.tokens = tokens
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        self._seen = self.batches.target_tokens_before(epoch) + np.cumsum(self.batches.target_tokens(epoch))
+        self._seen = self.batches.target_tokens_before(epoch)
+        self._tokens = self.batches.target_tokens(epoch)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        if self._seen[batch] >= self.tokens:
+        self._seen += next(self._tokens)
+        if self._seen >= self.tokens:
             self.model.stop_training = True

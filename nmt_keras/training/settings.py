@@ -6,7 +6,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from nmt_keras.config import ArchitectureConfig, SearchConfig, TrainingConfig, VocabularyConfig
+from nmt_keras.config import (
+    MOST_SEED,
+    ArchitectureConfig,
+    SearchConfig,
+    TrainingConfig,
+    VocabularyConfig,
+    number,
+    raise_faults,
+    range_faults,
+)
 from nmt_keras.errors import ConfigError
 
 _MANY_EPOCHS = 10_000  # where something else is the limit
@@ -34,20 +43,14 @@ class TrainingSettings:
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
-    seed: int = 1
+    seed: int = number(1, 0, MOST_SEED)
     devices: str = "1"
-    max_minutes: float | None = None
+    max_minutes: float | None = number(None, 1e-9, 10**7)
     init_from: Path | None = None
     init_reference: str | None = None
 
     def __post_init__(self) -> None:
-        faults = []
-        if not 0 <= self.seed < 2**32:
-            faults.append(f"A seed must be at least 0 and below 2^32. Received: {self.seed}.")
-        if self.max_minutes is not None and not self.max_minutes > 0:
-            faults.append(f"--max-minutes must be above 0. Received: {self.max_minutes}.")
-        if faults:
-            raise ConfigError("\n".join(faults))
+        raise_faults(range_faults(self))
 
     def within(self, budget: str) -> "TrainingSettings":
         """The same training with this budget in place of its limits.
@@ -56,18 +59,24 @@ class TrainingSettings:
             budget: wall time, target tokens or epochs: "10min", "2M-tokens", "800k-tokens", "20epochs".
 
         Raises:
-            ConfigError: none of these forms.
+            ConfigError: none of these forms, or out of range.
         """
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(min|k-tokens|M-tokens|-tokens|epochs)", budget)
+        match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)(min|k-tokens|M-tokens|-tokens|epochs)", budget)
         amount, unit = (float(match[1]), match[2]) if match else (0.0, "")
-        match unit:
-            case "min" if amount > 0:
-                return self._limited(max_minutes=amount)
-            case "epochs" if amount >= 1 and amount.is_integer():
-                return self._limited(epochs=int(amount))
-            case "k-tokens" | "M-tokens" | "-tokens" if amount > 0:
-                return self._limited(max_tokens=round(amount * {"k": 1e3, "M": 1e6, "-": 1}[unit[0]]))
-        raise ConfigError(f"--budget must be like 10min, 2M-tokens, 800k-tokens or 20epochs. Received: {budget!r}.")
+        try:
+            match unit:
+                case "min":
+                    return self._limited(max_minutes=amount)
+                case "epochs" if amount.is_integer():
+                    return self._limited(epochs=int(amount))
+                case "k-tokens" | "M-tokens" | "-tokens":
+                    return self._limited(max_tokens=round(amount * {"k": 1e3, "M": 1e6, "-": 1}[unit[0]]))
+        except ConfigError as error:
+            raise ConfigError(f"--budget {budget}: {error}") from None
+        raise ConfigError(
+            f"--budget must be like 10min, 2M-tokens, 800k-tokens or 20epochs, with at most 15 digits. "
+            f"Received: {budget!r}."
+        )
 
     def _limited(
         self, max_minutes: float | None = None, epochs: int = _MANY_EPOCHS, max_tokens: int | None = None

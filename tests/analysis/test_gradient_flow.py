@@ -289,3 +289,6 @@ def test_command(
         assert image.width > 1000
     assert main([*arguments, "--output", "flow.txt"]) == 2
     assert "--output must end in .png, .svg or .json. Received: --output flow.txt." in capsys.readouterr().err
+    for seed in ("-1", str(2**32)):
+        assert main([*arguments, "--output", "flow.json", "--seed", seed]) == 2
+        assert f"--seed must be from 0 to 4,294,967,295. Received: --seed={seed}." in capsys.readouterr().err

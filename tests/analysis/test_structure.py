@@ -121,4 +121,4 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"parameters: {figures['parameters']:,}," in out
     assert f"tokens: {figures['multiply_adds_per_target_token']:,.0f} (" in out
     assert main([*arguments, "--length", "0"]) == 2
-    assert "--length must be at least 1. Received: --length 0." in capsys.readouterr().err
+    assert "--length must be from 1 to 10,000. Received: --length=0." in capsys.readouterr().err

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from nmt_keras.data.batching import BatchShape, ladder, plan_pass
+from nmt_keras.data.batching import BatchShape, batches_by_length, ladder, plan_pass
 
 LENGTHS = np.random.default_rng(0).integers(2, 40, 500)
 
@@ -38,7 +38,7 @@ def test_the_ladder_wastes_the_least(seed: int, num_shapes: int) -> None:
 
 def test_more_shapes_than_lengths() -> None:
     assert [shape.length for shape in ladder(np.array([7, 3, 3, 7, 5]), 100, 10)] == [3, 5, 7]
-    assert ladder(np.array([4]), 100, 3) == [BatchShape(25, 4)]
+    assert ladder(np.array([4] * 30), 100, 3) == [BatchShape(25, 4)]
 
 
 @pytest.mark.parametrize("row_multiple", [1, 2, 3])
@@ -46,6 +46,35 @@ def test_batches_fill_their_budget(row_multiple: int) -> None:
     for shape in ladder(LENGTHS, 400, 5, row_multiple):
         assert shape.rows % row_multiple == 0
         assert shape.rows * shape.length <= 400 < (shape.rows + row_multiple) * shape.length
+
+
+@pytest.mark.parametrize("row_multiple", [1, 3])
+@pytest.mark.parametrize("batch_tokens", [600, 10**9])
+def test_no_batch_has_rows_for_more_pairs_than_there_are(batch_tokens: int, row_multiple: int) -> None:
+    shapes = ladder(LENGTHS, batch_tokens, 5, row_multiple)
+    assert len(shapes) == 5
+    shorter, rows = 0, []
+    for shape in shapes:
+        pairs = sum(shorter < length <= shape.length for length in LENGTHS.tolist())
+        needed = next(number for number in range(pairs, pairs + row_multiple) if number % row_multiple == 0)
+        rows.append(min(needed, batch_tokens // shape.length // row_multiple * row_multiple))
+        shorter = shape.length
+    assert [shape.rows for shape in shapes] == rows
+    if batch_tokens == 10**9:
+        assert len(LENGTHS) <= sum(rows) < len(LENGTHS) + 5 * row_multiple
+
+
+def test_of_many_lengths_the_shapes_are_nearly_the_best() -> None:
+    lengths = np.random.default_rng(3).permutation(np.arange(1, 100_001))
+    shapes = ladder(lengths, 10**6, 4)
+    # With every length once, buckets of equal width are the best: (1/4)^2 + (1/4)(2/4) + ... of all squared.
+    assert [shape.length for shape in shapes] == pytest.approx([25_000, 50_000, 75_000, 100_000], rel=0.01)
+    assert shapes[-1].length == 100_000
+
+
+def test_few_sentences_are_scored_in_few_rows() -> None:
+    ((shape, members),) = batches_by_length(np.array([3, 5, 4]), batch_tokens=4096)
+    assert (shape, members.tolist()) == (BatchShape(3, 8), [1, 2, 0])
 
 
 def test_a_sentence_longer_than_the_budget_has_a_batch_of_its_own() -> None:

@@ -1,4 +1,5 @@
 import gzip
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -135,6 +136,30 @@ def test_the_message_of_the_error_holds_all_faults(tmp_path: Path) -> None:
     assert "the split valid" in str(caught.value)
     assert "the split test" in str(caught.value)
     assert "Received: train.de, train.en." in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe", "link to nothing", "link to itself"])
+def test_what_is_no_file_is_told_before_all_else(tmp_path: Path, kind: str) -> None:
+    others = {f"a{number}.{side}": b"one\n" for number in range(30) for side in ("en", "de")}
+    directory = make_directory(tmp_path, good_files() | others)
+    path = directory / "train.de"
+    path.unlink()
+    match kind:
+        case "directory":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            path.symlink_to("nowhere" if kind == "link to nothing" else path.name)
+    (fault,) = faults_of(str(directory))
+    assert "the split train must be there as train.de (plain" in fault
+    assert "Received: train.de (not a file), train.en, a0.de, " in fault
+
+
+def test_a_name_that_no_file_can_have_is_no_corpus() -> None:
+    for name in ("a" * 300, "~no-such-user/corpus"):
+        with pytest.raises(CorpusError, match=rf"Received: '{name}', which is none of them"):
+            load_corpus(name)
 
 
 def test_a_missing_side_of_a_required_split_is_named(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -84,9 +85,20 @@ def test_long_pairs_are_dropped_whole(digits: Corpus, tokenizer: Any, text: Toke
     assert [row.tolist() for row in text.source_ids] == kept
     assert text.lengths.max() == limit
     assert text.drop_long(limit) == 0
-    assert text.drop_long(1) == len(kept)
-    with pytest.raises(CorpusError, match="at least one sentence pair"):
-        TrainingBatches(text, 100, 2, seed=1)
+
+
+def test_a_limit_that_no_pair_meets_is_named_with_what_there_is(text: TokenizedText) -> None:
+    shortest, longest = min(text.lengths), max(text.lengths)
+    with pytest.raises(CorpusError) as caught:
+        text.drop_long(int(shortest) - 1)
+    for part in (
+        f"--training.max_length {shortest - 1} ",
+        "96 pairs",
+        f"shortest has {shortest}",
+        f"longest {longest}",
+    ):
+        assert part in str(caught.value)
+    assert text.drop_long(int(shortest)) < 96
 
 
 def pairs_of(batch: Any) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -131,9 +143,22 @@ def test_epochs_of_so_many_steps_are_parts_of_the_passes(text: TokenizedText) ->
     assert in_parts == batches[: len(in_parts)]
     assert int(parts.dataset().cardinality()) == parts.steps_per_epoch == len(in_parts) / 3
     tokens = [sum(len(text.target_ids[index]) for index in indices) for indices in batches]
-    assert np.concatenate([parts.target_tokens(epoch) for epoch in range(3)]).tolist() == tokens[: len(in_parts)]
+    assert [number for epoch in range(3) for number in parts.target_tokens(epoch)] == tokens[: len(in_parts)]
     for epoch in range(4):
         assert parts.target_tokens_before(epoch) == sum(tokens[: epoch * parts.steps_per_epoch])
+
+
+def test_an_epoch_without_an_end_in_sight_begins_at_once(text: TokenizedText) -> None:
+    passes = TrainingBatches(text, batch_tokens=100, num_shapes=3, seed=2)
+    endless = TrainingBatches(text, 100, 3, seed=2, steps_per_epoch=10**9)
+    steps = passes.steps_per_pass + 2
+    expected = [indices.tolist() for number in range(2) for _, indices in passes.plan(number)][:steps]
+    assert [indices.tolist() for _, indices in islice(endless.plan(0), steps)] == expected
+    assert endless.target_tokens_before(1) > 10**9
+    dataset = endless.dataset()
+    assert int(dataset.cardinality()) == 10**9
+    first = next(iter(dataset))
+    np.testing.assert_array_equal(first[1], next(passes.epoch(0))[1])
 
 
 def test_padding_is_measured(text: TokenizedText) -> None:

@@ -1,15 +1,17 @@
 """Callbacks by themselves, told what a training would tell them."""
 
 import time
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from nmt_keras.data.batching import BatchShape
 from nmt_keras.errors import TrainingError
 from nmt_keras.training import callbacks
-from nmt_keras.training.callbacks import LossLog, ProgressDisplay, TimeLimit
+from nmt_keras.training.callbacks import LossLog, ProgressDisplay, TimeLimit, TokenBudget, UpdateCost
 
 
 def loss_log(tokens: np.ndarray, logged: list[dict[str, Any]]) -> LossLog:
@@ -37,6 +39,40 @@ def test_the_training_loss_is_that_of_the_updates_since_the_last_one_logged() ->
     expected = [np.average(losses[epoch, part], weights=tokens[part]) for epoch, part in windows]
     assert [figures["train_loss"] for figures in logged] == pytest.approx(expected)
     assert [row["train_loss"] for row in log.losses] == pytest.approx(expected)
+
+
+def test_an_epoch_is_followed_step_by_step() -> None:
+    """However many steps it has, and whatever comes after them."""
+
+    def first(values: list[Any]) -> Callable[[int], Iterator[Any]]:
+        def of_epoch(epoch: int) -> Iterator[Any]:
+            yield from values
+            pytest.fail("no more steps were done")
+
+        return of_epoch
+
+    one, other = BatchShape(2, 3), BatchShape(1, 9)
+    batches: Any = SimpleNamespace(
+        steps_per_epoch=10**9,
+        plan=first([(one, None), (other, None), (one, None)]),
+        target_tokens=first([5, 7, 9]),
+        target_tokens_before=lambda epoch: 100 * epoch,
+    )
+    cost = UpdateCost(batches)
+    log = LossLog(batches, cost, lambda figures, step: None, [], every=3)
+    budget = TokenBudget(batches, 221)
+    model = SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1), stop_training=False)
+    for callback in (cost, log, budget):
+        callback.set_model(model)
+        callback.on_epoch_begin(2)
+    stopped = []
+    for batch in range(3):
+        for callback in (cost, log, budget):
+            callback.on_train_batch_end(batch, {"token_loss": 2.0})
+        stopped.append(model.stop_training)
+    assert stopped == [False, False, True]  # 200 + 5 + 7 + 9
+    assert cost.tokens == 9  # but the first of each shape
+    assert [row["step"] for row in log.losses] == [2 * 10**9 + 1]
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])

@@ -58,7 +58,7 @@ def test_epochs_of_so_many_steps(
         summary = train(digits, short, tmp_path / "model", recorder.log_metrics)
     batches = batches_of(digits, settings, tmp_path / "model")
     assert batches.steps_per_pass > 4
-    tokens = np.cumsum(np.concatenate([batches.target_tokens(number) for number in range(4)]))
+    tokens = np.cumsum([tokens for number in range(4) for tokens in batches.target_tokens(number)])
     assert summary.steps == len(recorder.weights) == 1 + np.searchsorted(tokens, 1200)
     assert summary.steps > batches.steps_per_pass + 1
     assert summary.epochs == -(-summary.steps // 4)

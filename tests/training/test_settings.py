@@ -7,7 +7,9 @@ from nmt_keras.training.settings import TrainingSettings
 
 
 def test_faults_are_reported_together(settings: TrainingSettings) -> None:
-    with pytest.raises(ConfigError, match=r"(?s)seed must .* Received: -1\..*--max-minutes must .* Received: 0\."):
+    with pytest.raises(
+        ConfigError, match=r"(?s)seed must .* Received: seed=-1\..*max_minutes must .*: max_minutes=0\."
+    ):
         replace(settings, seed=-1, max_minutes=0)
     with pytest.raises(ConfigError, match="seed must"):
         replace(settings, seed=2**32)
@@ -35,7 +37,23 @@ def test_a_budget_is_the_only_limit(
     assert replace(within.training, epochs=3, max_tokens=5) == limited.training
 
 
-@pytest.mark.parametrize("budget", ["", "10", "min", "0min", "-1min", "2.5epochs", "0epochs", "2m-tokens", "5hours"])
+@pytest.mark.parametrize(
+    "budget", ["", "10", "min", "-1min", "2.5epochs", "2m-tokens", "5hours", "nanmin", f"{'9' * 400}min"]
+)
 def test_other_budgets_are_refused(settings: TrainingSettings, budget: str) -> None:
     with pytest.raises(ConfigError, match=rf"--budget must be like .* Received: '{budget}'\."):
         settings.within(budget)
+
+
+@pytest.mark.parametrize(
+    "budget", ["0min", "0epochs", "0.2-tokens", "999999999999min", "999999999999epochs", "999999999999M-tokens"]
+)
+def test_budgets_out_of_range_are_refused(settings: TrainingSettings, budget: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^--budget {budget}: (max_minutes|epochs|max_tokens) must be from .* to "):
+        settings.within(budget)
+
+
+@pytest.mark.parametrize("minutes", [0.0, 1e9, float("inf"), float("nan")])
+def test_minutes_are_bounded(settings: TrainingSettings, minutes: float) -> None:
+    with pytest.raises(ConfigError, match=rf"max_minutes must be from 1e-09 to .* Received: max_minutes={minutes}\."):
+        replace(settings, max_minutes=minutes)

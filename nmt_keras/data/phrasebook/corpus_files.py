@@ -29,7 +29,7 @@ def write_phrasebook(directory: Path, train_size: int = 40_000, seed: int = 1) -
         The number of pairs in each split.
 
     Raises:
-        ConfigError: `train_size` is less than 1, or the directory holds files or cannot be written.
+        ConfigError: `train_size` or `seed` is out of range, or the directory holds files or cannot be written.
     """
     try:
         _check_empty(directory)

@@ -5,13 +5,13 @@ import zlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from nmt_keras.config import out_of_range, raise_faults
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.data.phrasebook.agreement import agreement_pairs, agreement_sentences
 from nmt_keras.data.phrasebook.listed import LISTED_SENTENCES
 from nmt_keras.data.phrasebook.pairs import DrawnSentence, PhrasePair
 from nmt_keras.data.phrasebook.sentences import draw_long_sentence, draw_sentence
 from nmt_keras.data.phrasebook.words import Draw
-from nmt_keras.errors import ConfigError
 
 NOTICE = (
     "The phrasebook is synthetic: a grammar writes its sentences. Figures on it check that the machinery works; "
@@ -21,6 +21,7 @@ HELD_OUT = 1_000
 LONG_SENTENCES = 400
 LONGEST_TRAINED = 30
 LONGEST = 70
+MOST_PAIRS = 1_000_000
 
 
 class _Chosen:
@@ -59,10 +60,9 @@ def phrasebook_pairs(train_size: int = 40_000, seed: int = 1) -> Mapping[str, tu
         The splits train, valid, test, test_long, test_longer and test_agreement.
 
     Raises:
-        ConfigError: `train_size` is less than 1.
+        ConfigError: `train_size` or `seed` is out of range.
     """
-    if train_size < 1:
-        raise ConfigError(f"train_size must be at least 1. Received: train_size={train_size}.")
+    raise_faults(out_of_range("train_size", train_size, 1, MOST_PAIRS))
     return _pairs(train_size, seed)
 
 
@@ -111,7 +111,7 @@ def phrasebook_corpus(train_size: int = 40_000, seed: int = 1) -> Corpus:
         No English sentence is in two splits, and no combination of clauses is in a test split and another one.
 
     Raises:
-        ConfigError: `train_size` is less than 1.
+        ConfigError: `train_size` or `seed` is out of range.
     """
     splits = {
         name: ParallelText(

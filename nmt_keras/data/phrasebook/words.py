@@ -4,6 +4,8 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
+from nmt_keras.config import MOST_SEED, out_of_range, raise_faults
+
 T = TypeVar("T")
 
 
@@ -45,6 +47,7 @@ class Draw:
     """
 
     def __init__(self, seed: int) -> None:
+        raise_faults(out_of_range("seed", seed, 0, MOST_SEED))  # Python would take -1 for 1
         self._random = random.Random(seed).random
 
     def index(self, size: int) -> int:

@@ -9,7 +9,14 @@ import sys
 import pytest
 
 from nmt_keras.data.parallel_text import Corpus
-from nmt_keras.data.phrasebook import LISTED_SENTENCES, PhrasePair, phrasebook_corpus, phrasebook_pairs, splits
+from nmt_keras.data.phrasebook import (
+    LISTED_SENTENCES,
+    PhrasePair,
+    agreement_pairs,
+    phrasebook_corpus,
+    phrasebook_pairs,
+    splits,
+)
 from nmt_keras.data.phrasebook.lexicon import adjectives, nouns, verbs
 from nmt_keras.data.phrasebook.pairs import DrawnSentence
 from nmt_keras.data.phrasebook.sentences import draw_sentence
@@ -130,9 +137,13 @@ def test_every_word_of_the_lexicon_is_frequent_in_train(corpus: Corpus) -> None:
     assert rare == []
 
 
-def test_a_corpus_without_sentences_is_an_error() -> None:
-    with pytest.raises(ConfigError, match=r"at least 1\. Received: train_size=0"):
-        phrasebook_corpus(train_size=0)
+@pytest.mark.parametrize(
+    ("name", "value"), [("train_size", 0), ("train_size", 10**10), ("seed", -1), ("seed", 2**32), ("seed", 10**400)]
+)
+def test_sizes_and_seeds_are_bounded(name: str, value: int) -> None:
+    for make in (phrasebook_corpus, phrasebook_pairs) + (agreement_pairs,) * (name == "seed"):
+        with pytest.raises(ConfigError, match=rf"{name} must be from \d to [\d,]+\. Received: {name}={value}\."):
+            make(**{name: value})
 
 
 def drawn_hash(seed: int) -> str:
