@@ -340,8 +340,6 @@ def _line(translation: str) -> bytes:
 def run_phrasebook(options: Namespace) -> None:
     from nmt_keras.data.phrasebook import NOTICE, write_phrasebook
 
-    if options.size < 1:
-        raise ConfigError(f"--size must be at least 1. Received: --size {options.size}.")
     sizes = write_phrasebook(Path(options.output), options.size, options.seed)
     print(NOTICE, file=sys.stderr)
     print(f"{options.output}: pairs in " + ", ".join(f"{split} {pairs:,}" for split, pairs in sizes.items()))

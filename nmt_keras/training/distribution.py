@@ -27,7 +27,7 @@ def distribute(devices: str) -> tuple[Scope, int]:
     Raises:
         ConfigError: not a number above 0, or more than there are.
     """
-    if devices != "all" and not (devices.isdigit() and int(devices) > 0):
+    if devices != "all" and not (devices.isdecimal() and int(devices) > 0):
         raise ConfigError(f"--devices must be a number above 0, or all. Received: {devices!r}.")
     wanted = None if devices == "all" else int(devices)
     if wanted == 1:

@@ -126,7 +126,7 @@ def _train(
         xla = choose_xla(model, config, num_devices)
         _compile(model, config, xla.used)
         if num_devices > 1:  # else Keras builds its metrics from a distributed batch, whose dtypes it misreads
-            model.test_on_batch(*text.batch(BatchShape(num_devices, config.max_length), np.arange(0)))
+            model.test_on_batch(*text.batch(BatchShape(num_devices, int(text.lengths.max())), np.arange(0)))
     averaged.set_weights(model.get_weights())
     print(
         f"{model.name}: {model.count_params():,} parameters, backend {keras.backend.backend()}, "
