@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from nmt_keras.config import ARCHITECTURES, SECTIONS, Preset, SearchConfig
+from nmt_keras.config import ARCHITECTURES, SECTIONS, Preset, SearchConfig, out_of_range, raise_faults
 from nmt_keras.errors import ConfigError, CorpusError, UserError
 from nmt_keras.files import written_whole
 from nmt_keras.processes import processors
@@ -339,7 +339,9 @@ def _line(translation: str) -> bytes:
 
 def run_phrasebook(options: Namespace) -> None:
     from nmt_keras.data.phrasebook import NOTICE, write_phrasebook
+    from nmt_keras.data.phrasebook.splits import MOST_PAIRS
 
+    raise_faults(out_of_range("--size", options.size, 1, MOST_PAIRS))
     sizes = write_phrasebook(Path(options.output), options.size, options.seed)
     print(NOTICE, file=sys.stderr)
     print(f"{options.output}: pairs in " + ", ".join(f"{split} {pairs:,}" for split, pairs in sizes.items()))

@@ -118,7 +118,7 @@ def test_a_disk_that_fills_up_leaves_nothing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--size", "0", "--output", "new"], "--size must be at least 1. Received: --size 0."),
+        (["--size", "0", "--output", "new"], "--size must be from 1 to 1,000,000. Received: --size=0."),
         (["--output", "file"], "Received: file: Not a directory."),
         (["--output", "file/below"], "Received: file/below: Not a directory."),
         ([], "output"),
