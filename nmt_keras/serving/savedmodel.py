@@ -21,7 +21,7 @@ import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
 
 from nmt_keras.config import SearchConfig
 from nmt_keras.decoding.translator import Translator
-from nmt_keras.errors import ConfigError, ModelError
+from nmt_keras.errors import ConfigError, ModelError, UserError
 from nmt_keras.files import read_json, write_json
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.model_card import Provenance, as_markdown, model_card
@@ -138,8 +138,17 @@ def _save(server: TranslationServer, path: Path) -> None:
     root = tf.Module()
     root.weights = [variable.value for variable in server.model.variables]
     concrete = {name: function.get_concrete_function() for name, function in server.functions.items()}
-    with plain_path(str(path)) as plain:
-        tf.saved_model.save(root, plain, signatures=concrete)
+    try:
+        with plain_path(str(path)) as plain:
+            tf.saved_model.save(root, plain, signatures=concrete)
+    except (OSError, tf.errors.OpError) as error:  # such as a full disk
+        raise UserError(
+            f"--output must be a directory that can be written to. Received: {path.parent}: {_first_line(error)}"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[0]
 
 
 def _hashes(directory: Path) -> dict[str, str]:
@@ -184,9 +193,7 @@ def load_export(path: Path) -> ExportedModel:
             root = tf.saved_model.load(plain)
         signatures = {name: root.signatures[name] for name in {*_SIGNATURES, *card["signatures"]}}
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        raise ModelError(
-            f"{path} cannot be loaded with tensorflow {tf.__version__}: {str(error).strip().splitlines()[0]}"
-        ) from None
+        raise ModelError(f"{path} cannot be loaded with tensorflow {tf.__version__}: {_first_line(error)}") from None
     return ExportedModel(path, card, signatures, root)
 
 

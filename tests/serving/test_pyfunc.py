@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -148,12 +148,18 @@ def test_the_file_imports_nothing_but_the_model_s_requirements() -> None:
 
 
 @pytest.fixture(scope="module")
-def logged(saved_model, tmp_path_factory) -> Iterator[Any]:
-    """The model as MLflow loads it from a store, in a directory whose name means something in patterns."""
+def store(tmp_path_factory) -> Path:
+    """A working directory whose name means something in patterns."""
+    path = tmp_path_factory.mktemp("store") / "[v1]"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def logged(saved_model, store) -> Any:
+    """The model as MLflow loads it from the store in that directory."""
     import mlflow
 
-    store = tmp_path_factory.mktemp("store") / "[v1]"
-    store.mkdir()
     (store / "lstm").mkdir()
     (store / "lstm" / "config.yaml").write_text("architecture: lstm\n")
     with pytest.MonkeyPatch.context() as patch:
@@ -162,7 +168,7 @@ def logged(saved_model, tmp_path_factory) -> Iterator[Any]:
         patch.chdir(store)
         with runs.start_run("lstm", "serving") as run:
             uri = run.log_translation_model(saved_model, store / "lstm", metrics={"test_bleu": 1.0}).model_uri
-        yield mlflow.pyfunc.load_model(uri)
+        return mlflow.pyfunc.load_model(uri)
 
 
 def test_a_loaded_model_takes_a_column_of_sentences(logged) -> None:
@@ -255,9 +261,11 @@ def test_requests_that_are_none(post) -> None:
 
 
 @pytest.mark.heavy
-def test_a_registered_model_is_served_by_mlflow(logged, tmp_path) -> None:
-    model_uri = f"models:/{logged.model_id}"
-    promote_champion("served", register(model_uri, "served"), instead_of=None)
+def test_a_registered_model_is_served_by_mlflow(logged, store, tmp_path, monkeypatch) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(store)
+    promote_champion("served", register(f"models:/{logged.model_id}", "served"), instead_of=None)
 
     port = free_port()
     log = tmp_path / "server.log"
