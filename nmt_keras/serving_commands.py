@@ -86,6 +86,7 @@ def run_serve(options: Namespace) -> None:
         config = uvicorn.Config(
             create_app(models, limits),
             log_level="warning",
+            use_colors=False,  # else it asks the output, which may be closed, whether it is a terminal
             timeout_keep_alive=75,  # longer than usual proxies keep a connection
             timeout_graceful_shutdown=math.ceil(limits.max_seconds),  # a request may never come to its end
         )

@@ -195,6 +195,14 @@ def test_scores_and_licence_are_on_the_card(loaded: LoadedModel, tmp_path: Path)
         assert part in readable
 
 
+@pytest.mark.parametrize("name", ["settings.json", "training.json"])
+@pytest.mark.parametrize("content", ["", '{"corpus": ', "3", '["a"]', "[" * 100_000])
+def test_damaged_facts_of_a_training_are_told(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ModelError, match=rf"{name} must be as the training wrote it. Received: \w+"):
+        training_facts(tmp_path)
+
+
 def test_a_model_that_decodes_otherwise_is_not_written(
     loaded: LoadedModel, export_path: Path, held_out: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,18 +1,23 @@
 """What `nmt-keras export` and `serve` make of models of before, and of options."""
 
+import logging
 import shutil
+import signal
+import sys
 from pathlib import Path
 
 import pytest
+import uvicorn
+from jsonargparse import Namespace
 
 from nmt_keras import serving_commands
 from nmt_keras.cli import main
-from nmt_keras.errors import ModelError
+from nmt_keras.errors import ModelError, UserError
 from nmt_keras.models.directory import LoadedModel, save_description, save_held_out, save_weights
 from nmt_keras.serving import savedmodel
 from nmt_keras.serving.served_model import ServedModel, Translate
 from nmt_keras.serving.signatures import TranslationServer
-from nmt_keras.serving_commands import _listener, _locator
+from nmt_keras.serving_commands import _listener, _locator, run_serve
 
 
 @pytest.fixture
@@ -132,3 +137,33 @@ def test_an_address_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_host_that_is_none(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--model", "no-such-model", "--host", host]) == 2
     assert f"must be an address of this machine that is free. Received: {host} 8080" in capsys.readouterr().err
+
+
+def test_a_closed_stream_hinders_no_server(export_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `nmt-keras serve ... >&-` starts it."""
+    ran: list[uvicorn.Config] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: ran.append(self.config))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    for name in ("uvicorn", "uvicorn.access"):
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])  # those of this test end with it
+    monkeypatch.setattr(sys, "stdout", None)
+    limits = {"max_batch": 1, "max_waiting": 64, "max_seconds": 1.0, "reload_seconds": 1.0}
+    with _listener("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+    run_serve(Namespace(model=[str(export_path)], host="127.0.0.1", port=port, **limits))
+    assert len(ran) == 1
+
+
+def test_an_export_that_cannot_be_written_is_told(
+    loaded: LoadedModel, held_out: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    def full(*_: object, **__: object) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "saved_model.pb; No space left on device\nmore")
+
+    monkeypatch.setattr(TranslationServer, "functions", {})
+    monkeypatch.setattr(tf.saved_model, "save", full)
+    with pytest.raises(UserError, match=r"--output must be .* Received: .*full: saved_model\.pb; No space left .*e$"):
+        savedmodel.export_savedmodel(loaded, tmp_path / "full", held_out)
+    assert not (tmp_path / "full").exists()
