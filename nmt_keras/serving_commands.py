@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from functools import lru_cache
@@ -113,27 +114,27 @@ def _listener(host: str, port: int) -> socket.socket:
 
 def _locator(reference: str) -> Callable[[], Path]:
     """What finds the exported model of a reference: the newest version in a directory, the registry's, or one that is
-    made of a model directory, anew when other files lie there."""
+    made of a model directory, anew when other files lie there, or an hour after it could not be made."""
     from nmt_keras.serving.savedmodel import newest_version
     from nmt_keras.tracking.registry import resolve
 
     directory = Path(reference)
 
     @lru_cache(maxsize=1)
-    def exported(_: Hashable) -> Path | UserError:
+    def exported(*_: Hashable) -> Path | Exception:
         try:
             return _exported(directory, reference)
-        except UserError as error:  # is not tried again with the same files
+        except (UserError, OSError) as error:  # costs too much to be found out at each look
             return error
 
     def locate() -> Path:
         if not (directory / "model.json").is_file():
             return newest_version(resolve(reference, "saved_model"))
         stats = [(directory / name).stat() for name in (*_OF_MODEL, "held_out.json") if (directory / name).exists()]
-        found = exported(tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats))
-        if isinstance(found, UserError):
+        found = exported(time.monotonic() // 3600, *((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats))
+        if isinstance(found, Exception):
             raise found.with_traceback(None)
-        return used(found.parent) / found.name
+        return found
 
     return locate
 
@@ -158,7 +159,7 @@ def _exported(directory: Path, reference: str) -> Path:
     if (kept / "1").is_dir():
         with suppress(ModelError):
             checked_card(kept / "1")
-            return kept / "1"
+            return used(kept) / "1"
         shutil.rmtree(kept / "1", ignore_errors=True)
     loaded = load_model(directory)
     if digest() != before:
@@ -174,4 +175,4 @@ def _exported(directory: Path, reference: str) -> Path:
     except ConfigError:
         if not (kept / "1").is_dir():  # otherwise another server was first
             raise
-    return kept / "1"
+    return used(kept) / "1"

@@ -143,7 +143,7 @@ def _save(server: TranslationServer, path: Path) -> None:
             tf.saved_model.save(root, plain, signatures=concrete)
     except (OSError, tf.errors.OpError) as error:  # such as a full disk
         raise UserError(
-            f"--output must be a directory that can be written to. Received: {path.parent}: {_first_line(error)}"
+            f"An export needs a directory with room for it. Received: {path.parent}: {_first_line(error)}"
         ) from None
 
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import uvicorn
@@ -83,6 +84,8 @@ def test_a_model_directory_is_looked_at_when_it_changes(tmp_path: Path, monkeypa
         (tmp_path / "cache" / made[-1].decode() / "1").mkdir(parents=True)
         return tmp_path / "cache" / made[-1].decode() / "1"
 
+    now = [0.0]
+    monkeypatch.setattr(serving_commands, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(serving_commands, "_exported", export)
     directory.mkdir()
     (directory / "model.json").touch()
@@ -100,6 +103,11 @@ def test_a_model_directory_is_looked_at_when_it_changes(tmp_path: Path, monkeypa
     with pytest.raises(ModelError, match="no model"):
         locate()
     assert made == [b"first", b"other", b"bad", b"bad"]
+    now[0] = 3600.0
+    for _ in range(2):
+        with pytest.raises(ModelError, match="no model"):
+            locate()
+    assert made == [b"first", b"other", b"bad", b"bad", b"bad"]
     shutil.rmtree(directory)
     with pytest.raises(ModelError, match="which is no directory"):
         locate()
@@ -164,6 +172,6 @@ def test_an_export_that_cannot_be_written_is_told(
 
     monkeypatch.setattr(TranslationServer, "functions", {})
     monkeypatch.setattr(tf.saved_model, "save", full)
-    with pytest.raises(UserError, match=r"--output must be .* Received: .*full: saved_model\.pb; No space left .*e$"):
+    with pytest.raises(UserError, match=r"room for it\. Received: .*full: saved_model\.pb; No space left .*e$"):
         savedmodel.export_savedmodel(loaded, tmp_path / "full", held_out)
     assert not (tmp_path / "full").exists()
