@@ -6,9 +6,10 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Hashable
 from contextlib import suppress
-from functools import cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 from jsonargparse import Namespace
@@ -16,6 +17,9 @@ from jsonargparse import Namespace
 from nmt_keras.commands import given_search
 from nmt_keras.errors import ConfigError, ModelError, UserError
 from nmt_keras.files import used
+
+_OF_MODEL = ("model.json", "vocabulary.model", "model.weights.h5")
+"""The files that decide how a model directory translates."""
 
 
 def run_export(options: Namespace) -> None:
@@ -68,7 +72,7 @@ def run_serve(options: Namespace) -> None:
         from nmt_keras.serving.server import RequestLimits, create_app
     except ModuleNotFoundError as error:
         raise UserError(f"serve needs pip install 'nmt-keras[serve]'. Received: {error}.") from None
-    from nmt_keras.serving.served_model import ServedModel
+    from nmt_keras.serving.served_model import ServedModel, say
 
     limits = RequestLimits(
         max_batch=options.max_batch,
@@ -76,12 +80,14 @@ def run_serve(options: Namespace) -> None:
         max_seconds=options.max_seconds,
         reload_seconds=options.reload_seconds,
     )
-    with _bound(options.host, options.port) as listener:
+    with _listener(options.host, options.port) as listener:
         models = [ServedModel(reference, _locator(reference)) for reference in references]
-        print(f"http://{options.host}:{options.port} serves {', '.join(references)}", file=sys.stderr)
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        say(f"http://{host}:{options.port} serves {', '.join(references)}")
         config = uvicorn.Config(
             create_app(models, limits),
             log_level="warning",
+            use_colors=False,  # else it asks the output, which may be closed, whether it is a terminal
             timeout_keep_alive=75,  # longer than usual proxies keep a connection
             timeout_graceful_shutdown=math.ceil(limits.max_seconds),  # a request may never come to its end
         )
@@ -91,13 +97,14 @@ def run_serve(options: Namespace) -> None:
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket that nobody else can listen at, and that does not listen yet."""
+def _listener(host: str, port: int) -> socket.socket:
+    """A socket that listens already, else another could still take its address while the models are loaded."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+        listener.listen()
+    except (OSError, UnicodeError) as error:  # the latter of a name that can be no host's
         listener.close()
         raise UserError(
             f"--host and --port must be an address of this machine that is free. Received: {host} {port}: {error}."
@@ -107,13 +114,29 @@ def _bound(host: str, port: int) -> socket.socket:
 
 def _locator(reference: str) -> Callable[[], Path]:
     """What finds the exported model of a reference: the newest version in a directory, the registry's, or one that is
-    made, once, of a model directory."""
+    made of a model directory, anew when other files lie there, or an hour after it could not be made."""
     from nmt_keras.serving.savedmodel import newest_version
     from nmt_keras.tracking.registry import resolve
 
-    if (Path(reference) / "model.json").is_file():
-        return cache(partial(_exported, Path(reference), reference))
-    return lambda: newest_version(resolve(reference, "saved_model"))
+    directory = Path(reference)
+
+    @lru_cache(maxsize=1)
+    def exported(*_: Hashable) -> Path | Exception:
+        try:
+            return _exported(directory, reference)
+        except (UserError, OSError) as error:  # costs too much to be found out at each look
+            return error
+
+    def locate() -> Path:
+        if not (directory / "model.json").is_file():
+            return newest_version(resolve(reference, "saved_model"))
+        stats = [(directory / name).stat() for name in (*_OF_MODEL, "held_out.json") if (directory / name).exists()]
+        found = exported(time.monotonic() // 3600, *((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats))
+        if isinstance(found, Exception):
+            raise found.with_traceback(None)
+        return found
+
+    return locate
 
 
 def _exported(directory: Path, reference: str) -> Path:
@@ -125,16 +148,22 @@ def _exported(directory: Path, reference: str) -> Path:
     from nmt_keras.serving.savedmodel import FORMAT, checked_card, export_savedmodel
     from nmt_keras.version import VERSION
 
-    digest = hashlib.sha256(f"{VERSION} {FORMAT}".encode())
-    for name in ("model.json", "vocabulary.model", "model.weights.h5"):
-        digest.update((directory / name).read_bytes() if (directory / name).is_file() else b"")
-    kept = Path(user_cache_dir("nmt_keras")) / "exports" / digest.hexdigest()[:32]
+    def digest() -> str:
+        hashed = hashlib.sha256(f"{VERSION} {FORMAT}".encode())
+        for name in _OF_MODEL:
+            hashed.update((directory / name).read_bytes() if (directory / name).is_file() else b"")
+        return hashed.hexdigest()[:32]
+
+    before = digest()
+    kept = Path(user_cache_dir("nmt_keras")) / "exports" / before
     if (kept / "1").is_dir():
         with suppress(ModelError):
             checked_card(kept / "1")
             return used(kept) / "1"
         shutil.rmtree(kept / "1", ignore_errors=True)
     loaded = load_model(directory)
+    if digest() != before:
+        raise ModelError(f"A model must stay as it is while it is read. Received: {directory}, which was written to.")
     held_out = read_held_out(directory)
     if not held_out:
         raise ModelError(

@@ -21,11 +21,12 @@ import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
 
 from nmt_keras.config import SearchConfig
 from nmt_keras.decoding.translator import Translator
-from nmt_keras.errors import ConfigError, ModelError
+from nmt_keras.errors import ConfigError, ModelError, UserError
 from nmt_keras.files import read_json, write_json
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.model_card import Provenance, as_markdown, model_card
 from nmt_keras.serving.signatures import ServingLimits, TranslationServer
+from nmt_keras.serving.standalone import plain_path
 
 FORMAT = 1
 """Of the files of an exported model."""
@@ -137,7 +138,17 @@ def _save(server: TranslationServer, path: Path) -> None:
     root = tf.Module()
     root.weights = [variable.value for variable in server.model.variables]
     concrete = {name: function.get_concrete_function() for name, function in server.functions.items()}
-    tf.saved_model.save(root, str(path), signatures=concrete)
+    try:
+        with plain_path(str(path)) as plain:
+            tf.saved_model.save(root, plain, signatures=concrete)
+    except (OSError, tf.errors.OpError) as error:  # such as a full disk
+        raise UserError(
+            f"An export needs a directory with room for it. Received: {path.parent}: {_first_line(error)}"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[0]
 
 
 def _hashes(directory: Path) -> dict[str, str]:
@@ -178,18 +189,26 @@ def load_export(path: Path) -> ExportedModel:
     card = checked_card(path)
     compute_in_float32()
     try:
-        root = tf.saved_model.load(str(path))
+        with plain_path(str(path)) as plain:
+            root = tf.saved_model.load(plain)
         signatures = {name: root.signatures[name] for name in {*_SIGNATURES, *card["signatures"]}}
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-        raise ModelError(
-            f"{path} cannot be loaded with tensorflow {tf.__version__}: {str(error).strip().splitlines()[0]}"
-        ) from None
+        raise ModelError(f"{path} cannot be loaded with tensorflow {tf.__version__}: {_first_line(error)}") from None
     return ExportedModel(path, card, signatures, root)
 
 
 def compute_in_float32() -> None:
     """GPUs round to ten bits otherwise, and would differ from a CPU by more than what is checked."""
     tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def read_card(path: Path) -> Any:
+    """What the card in a directory says, unchecked; it has the hashes of all files.
+
+    Raises:
+        OSError, ValueError: there is none, or it is damaged.
+    """
+    return read_json(path / _CARD)
 
 
 def checked_card(path: Path) -> dict[str, Any]:
@@ -202,15 +221,15 @@ def checked_card(path: Path) -> dict[str, Any]:
         ModelError: a file is missing or not the one that was written, or the model is of another format.
     """
     try:
-        card = read_json(path / _CARD)
+        card = read_card(path)
         if card["format"] != FORMAT:
             raise ModelError(
                 f"{path / _CARD} must be of format {FORMAT}. Received: format {card['format']}. Export the model anew."
             )
-        files = dict(card["files"])
+        files = dict(card["files"].items())
         list(card["signatures"])
         int(card["limits"]["max_beam_size"])  # servers read it
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelError(
             f"{path / _CARD} is not the card of an exported model: {error!r}. Export the model anew."
         ) from None

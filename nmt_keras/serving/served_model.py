@@ -3,16 +3,18 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from nmt_keras.serving.savedmodel import ExportedModel, check_export, load_export
+from nmt_keras.serving.savedmodel import ExportedModel, check_export, load_export, read_card
 
 STATUS = ("fine", "split", "cut", "repaired")
 """What became of a source, by the number that signatures give."""
 _FIRST_PAUSE, _LAST_PAUSE = 30.0, 3600.0  # seconds between attempts to load a model that failed
+_NOTHING_FAILED = object()
 
 
 class Translate(NamedTuple):
@@ -33,7 +35,7 @@ class Align(NamedTuple):
 
 
 class ServedModel:
-    """An exported model that is replaced when its reference comes to mean another.
+    """An exported model that is replaced when its reference comes to mean another, or another lies in its place.
 
     Args:
         reference: what the user calls it.
@@ -47,7 +49,7 @@ class ServedModel:
         self.reference = reference
         self._locate = locate
         self._exported = self._load(locate())
-        self._failed: Path | None = None
+        self._failed: Any = _NOTHING_FAILED
         self._pause = _FIRST_PAUSE
         self._next_try = 0.0
 
@@ -65,27 +67,39 @@ class ServedModel:
     def refresh(self) -> bool | None:
         """Loads the model that the reference means now; where that fails, the present one stays.
 
-        A model that failed is tried again after longer and longer times, an hour at most.
+        A model that failed is tried again after longer and longer times, an hour at most. So is told that there is
+        none; but one that is there again is loaded at once.
 
         Returns:
             Whether another model was loaded; None where there was none to load.
         """
+        found: tuple[Path, Any] | None = None
         try:
             path = self._locate()
-            if path == self._exported.path:
+            found = path, _hashes(path)
+            if found == (self._exported.path, self._exported.card["files"]):
+                self._failed = _NOTHING_FAILED
                 return None
-            if path != self._failed:
-                self._failed, self._pause = path, _FIRST_PAUSE
-            elif time.monotonic() < self._next_try:
+            if not self._is_due(found):
                 return False
-            self._next_try = time.monotonic() + self._pause
-            self._pause = min(2 * self._pause, _LAST_PAUSE)
             self._exported = self._load(path)
-            self._failed = None
         except Exception as error:  # whatever is wrong with the new one, the present one serves
-            print(f"{self.reference} goes on with {self._exported.path}: {error}", file=sys.stderr)
+            if found is not None or self._is_due(None):
+                say(f"{self.reference} goes on with {self._exported.path}: {error}")
             return False
-        print(f"{self.reference} is now {path}", file=sys.stderr)
+        self._failed = _NOTHING_FAILED
+        say(f"{self.reference} is now {path}")
+        return True
+
+    def _is_due(self, found: tuple[Path, Any] | None) -> bool:
+        """Whether what was found is another than what failed last, or was left alone for long enough."""
+        now = time.monotonic()
+        if found != self._failed:
+            self._failed, self._pause = found, _FIRST_PAUSE
+        elif now < self._next_try:
+            return False
+        self._next_try = now + self._pause
+        self._pause = min(2 * self._pause, _LAST_PAUSE)
         return True
 
     @staticmethod
@@ -119,6 +133,19 @@ class ServedModel:
             }
             for of_sentence, scores_of_sentence, status in zip(texts, scores, found["status"], strict=True)
         ]
+
+
+def say(message: str) -> None:
+    """Tells whoever runs the server; that nobody listens any longer is no reason to stop."""
+    with suppress(OSError, ValueError):
+        print(message, file=sys.stderr, flush=True)
+
+
+def _hashes(path: Path) -> Any:
+    """What tells an exported model from another in its place; None where the card does not say it."""
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):  # of which loading the model tells
+        return read_card(path)["files"]
+    return None
 
 
 def _as_numpy(tensors: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """A page and JSON endpoints for people, in front of exported models."""
 
 import asyncio
-import math
 import re
 import threading
 import time
@@ -44,6 +43,9 @@ _PAGE_HEADERS = {
 }
 
 
+_LARGEST = 10**9  # seconds beyond that cannot be waited for, nor numbers be counted by all that count them
+
+
 @dataclass(frozen=True)
 class RequestLimits:
     """What the server takes.
@@ -70,9 +72,9 @@ class RequestLimits:
 
     def __post_init__(self) -> None:
         faults = [
-            f"{name} must be above 0 and finite. Received: {value}."
+            f"{name} must be above 0 and at most {_LARGEST:,}. Received: {value}."
             for name, value in vars(self).items()
-            if not 0 < value < math.inf
+            if not 0 < value <= _LARGEST
         ]
         if self.max_waiting < self.max_sentences:  # else a request could be refused for ever
             faults.append(

@@ -16,6 +16,7 @@ from nmt_keras.serving.source_text import cut_text, split_text
 from nmt_keras.special_tokens import BOS_ID, PAD_ID
 
 _BATCH_TOKENS = 4096  # source slots searched at once: what bounds the memory that a request takes
+_LARGEST_LIMIT = 1_000_000  # lest numbers of tokens become too large for 32 bits
 _TEXTS = tf.TensorSpec((None,), tf.string)
 _COUNT = tf.TensorSpec((), tf.int32)
 
@@ -33,10 +34,12 @@ class ServingLimits:
     max_beam_size: int = 10
 
     def __post_init__(self) -> None:
-        if self.max_source_tokens < 2:
-            raise ConfigError(f"--max-source-tokens must be at least 2. Received: {self.max_source_tokens}.")
-        if self.max_beam_size < 1:
-            raise ConfigError(f"--max-beam-size must be at least 1. Received: {self.max_beam_size}.")
+        for name, least in (("max_source_tokens", 2), ("max_beam_size", 1)):
+            if not least <= getattr(self, name) <= _LARGEST_LIMIT:
+                raise ConfigError(
+                    f"--{name.replace('_', '-')} must be at least {least} and at most {_LARGEST_LIMIT:,}. "
+                    f"Received: {getattr(self, name)}."
+                )
 
 
 class TranslationServer:

@@ -196,6 +196,7 @@ class Run:
             import mlflow
             from mlflow.models import Model, ModelSignature
             from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+            from mlflow.types.schema import AnyType
 
             info = Model.log(
                 artifact_path=None,
@@ -206,9 +207,10 @@ class Run:
                 python_model=str(PYFUNC_FILE),
                 artifacts={"saved_model": str(saved_model), "model": str(model_directory)},
                 pip_requirements=[f"{package}=={version(package)}" for package in PYFUNC_PACKAGES],
-                # A named column takes the most forms of request, the empty list among them.
+                # A named column takes the most forms of request, the empty list among them. As strings, MLflow would
+                # give null and numbers to the model as text; as they are, the model refuses them.
                 signature=ModelSignature(
-                    inputs=Schema([ColSpec(DataType.string, name="source")]),
+                    inputs=Schema([ColSpec(AnyType(), name="source")]),
                     outputs=Schema([ColSpec(DataType.string)]),
                     params=ParamSchema([ParamSpec(name, DataType.long, 0) for name in PYFUNC_PARAMETERS]),
                 ),

@@ -1,6 +1,7 @@
 """One small exported model, shared by the tests of a process: tracing it takes seconds."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,14 @@ def held_out(digits: Corpus) -> list[str]:
 def export_path(loaded: LoadedModel, held_out: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shared model on disk; tests that change it copy it first."""
     return export_savedmodel(loaded, tmp_path_factory.mktemp("export") / "model", held_out, limits=LIMITS)
+
+
+@pytest.fixture(scope="session")
+def greedy_path(loaded: LoadedModel, held_out: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shared model, exported after version 6 with a beam of 1, which translates otherwise."""
+    directory = tmp_path_factory.mktemp("greedy")
+    (directory / "6").mkdir()
+    return export_savedmodel(loaded, directory, held_out[:2], replace(SEARCH, beam_size=1))
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,17 @@
 import ast
+import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import requests
@@ -19,6 +23,8 @@ from nmt_keras.tracking.registry import register
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's own, on import
+    from mlflow.exceptions import MlflowException
+
     from nmt_keras.serving.pyfunc import TranslationPyfunc
 
 
@@ -96,8 +102,11 @@ def test_parameters_choose_the_beam_and_the_number_of_translations(model) -> Non
     ]
     assert model.predict(None, ["ONE"], {"n_best": 1}) == [[{"translation": "one|0|0", "score": 0}]]
     assert model.predict(None, [], {"beam_size": 3, "n_best": 2}) == []
-    with pytest.raises(ValueError, match=r"beam_size must be at most 4"):
+    with pytest.raises(MlflowException, match=r"beam_size must be at most 4"):
         model.predict(None, sentences, {"beam_size": 5})
+    for number in (-1, 2**31, 2**32 + 1):
+        with pytest.raises(MlflowException, match=f"at most 2147483647. Received: beam_size={number}, n_best=0"):
+            model.predict(None, sentences, {"beam_size": number})
 
 
 def test_no_sentence_gives_no_translation(model) -> None:
@@ -119,9 +128,9 @@ def test_the_signature_accepts_an_empty_batch(model) -> None:
 def test_an_input_of_another_form_is_refused(model) -> None:
     import pandas as pd
 
-    with pytest.raises(ValueError, match="one column"):
+    with pytest.raises(MlflowException, match="one column"):
         model.predict(None, pd.DataFrame({"source": ["a"], "target": ["b"]}))
-    with pytest.raises(TypeError, match="Received: 'a sentence'"):
+    with pytest.raises(MlflowException, match="Received: 'a sentence'"):
         model.predict(None, "a sentence")
 
 
@@ -138,18 +147,125 @@ def test_the_file_imports_nothing_but_the_model_s_requirements() -> None:
     assert imported - sys.stdlib_module_names <= allowed
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    """A working directory whose name means something in patterns."""
+    path = tmp_path_factory.mktemp("store") / "[v1]"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def logged(saved_model, store) -> Any:
+    """The model as MLflow loads it from the store in that directory."""
+    import mlflow
+
+    (store / "lstm").mkdir()
+    (store / "lstm" / "config.yaml").write_text("architecture: lstm\n")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID"):
+            patch.delenv(name, raising=False)
+        patch.chdir(store)
+        with runs.start_run("lstm", "serving") as run:
+            uri = run.log_translation_model(saved_model, store / "lstm", metrics={"test_bleu": 1.0}).model_uri
+        return mlflow.pyfunc.load_model(uri)
+
+
+def test_a_loaded_model_takes_a_column_of_sentences(logged) -> None:
+    import numpy as np
+    import pandas as pd
+
+    sentences = ["ONE", "Two"]
+    frame = pd.DataFrame({"source": sentences})
+    for given in (frame, frame["source"], {"source": sentences}, {"source": np.array(sentences)}):
+        assert logged.predict(given) == ["one|2", "two|2"]
+    assert logged.predict({"source": ["ONE"]}) == ["one|1"]
+    assert logged.predict({"source": []}) == []
+
+
+@pytest.fixture(scope="module")
+def post(logged) -> Callable[..., Any]:
+    """A function that sends a request to MLflow's server."""
+    from fastapi.testclient import TestClient
+    from mlflow.pyfunc.scoring_server import init
+
+    client = TestClient(init(logged))
+
+    def send(body: Any) -> Any:
+        return client.post("/invocations", content=json.dumps(body), headers={"Content-Type": "application/json"})
+
+    return send
+
+
+def _forms(sentences: list[Any]) -> list[dict[str, Any]]:
+    """All forms of a request."""
+    records = [{"source": sentence} for sentence in sentences]
+    return [
+        *({key: value} for key in ("inputs", "instances") for value in (sentences, {"source": sentences}, records)),
+        {"dataframe_split": {"columns": ["source"], "data": [[sentence] for sentence in sentences]}},
+        {"dataframe_records": records},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sentences", "expected"),
+    [
+        (["GRÜSSE aus Köln", "", "Ein Hund"], ["grüsse aus köln|3", "|3", "ein hund|3"]),
+        (["ONE"], ["one|1"]),
+        (["null", "None", "NaN", "1"], ["null|4", "none|4", "nan|4", "1|4"]),
+    ],
+)
+def test_every_form_of_request_is_translated(post, sentences: list[str], expected: list[str]) -> None:
+    for body in _forms(sentences):
+        assert post(body).json() == {"predictions": expected}, body
+
+
+@pytest.mark.parametrize(
+    ("sentences", "row"),
+    [
+        ([None], 0),
+        (["I see.", None], 1),
+        ([None, "I see."], 0),
+        ([3], 0),
+        ([0.5, 1], 0),
+        ([True], 0),
+        ([["a"], ["b"]], 0),
+    ],
+)
+def test_what_is_no_text_is_refused_with_its_row(post, sentences: list[Any], row: int) -> None:
+    for body in _forms(sentences):
+        for params in ({}, {"params": {"n_best": 2}}):
+            answer = post(body | params)
+            assert answer.status_code == 400, body
+            assert f" in row {row}, counted from 0" in answer.json()["message"], body
+
+
+@pytest.mark.parametrize("other", [7, 7.5, True, math.nan, ["a"], "\ud800"], ids=ascii)
+def test_what_is_no_text_is_refused_among_sentences(post, other: Any) -> None:
+    for body in _forms(["I see.", other]):
+        if body == {"instances": [{"source": "I see."}, {"source": other}]} and isinstance(other, float | int):
+            continue  # MLflow makes strings of these before the model sees them
+        answer = post(body)
+        assert answer.status_code == 400, body
+        if body == {"inputs": ["I see.", other]}:
+            assert " in row 1, counted from 0" in answer.json()["message"]
+
+
+def test_requests_that_are_none(post) -> None:
+    for inputs in (None, 3, "text", {}, [{}], {"target": ["a"]}, {"source": None}, {"source": 3}):
+        assert post({"inputs": inputs}).status_code == 400, inputs
+    assert post({"inputs": []}).json() == {"predictions": []}
+    for params in ({"beam_size": 2**40}, {"beam_size": -1}, {"n_best": "2"}, {"n_best": [1]}):
+        assert post({"inputs": ["ONE"], "params": params}).status_code == 400, params
+    assert post({"inputs": ["ONE"], "params": {"n_best": None}}).json() == {"predictions": ["one|1"]}
+
+
 @pytest.mark.heavy
-def test_a_registered_model_is_served_by_mlflow(saved_model, tmp_path, monkeypatch) -> None:
+def test_a_registered_model_is_served_by_mlflow(logged, store, tmp_path, monkeypatch) -> None:
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID"):
         monkeypatch.delenv(name, raising=False)
-    store = tmp_path / "store"
-    store.mkdir()
     monkeypatch.chdir(store)
-    (tmp_path / "lstm").mkdir()
-    (tmp_path / "lstm" / "config.yaml").write_text("architecture: lstm\n")
-    with runs.start_run("lstm", "serving") as run:
-        logged = run.log_translation_model(saved_model, tmp_path / "lstm", metrics={"test_bleu": 1.0})
-    promote_champion("served", register(logged.model_uri, "served"), instead_of=None)
+    promote_champion("served", register(f"models:/{logged.model_id}", "served"), instead_of=None)
 
     port = free_port()
     log = tmp_path / "server.log"
@@ -171,23 +287,15 @@ def test_a_registered_model_is_served_by_mlflow(saved_model, tmp_path, monkeypat
         def post(body):
             return requests.post(f"{address}/invocations", json=body, timeout=60)
 
-        sentences = ["GRÜSSE aus Köln", "", "Ein Hund"]
-        expected = ["grüsse aus köln|3", "|3", "ein hund|3"]
-        for body in (
-            {"inputs": sentences},
-            {"inputs": {"source": sentences}},
-            {"instances": sentences},
-            {"dataframe_split": {"columns": ["source"], "data": [[sentence] for sentence in sentences]}},
-            {"dataframe_records": [{"source": sentence} for sentence in sentences]},
-        ):
-            assert post(body).json() == {"predictions": expected}, body
-        assert post({"inputs": []}).json() == {"predictions": []}
-        assert post({"inputs": ["ONE"], "params": {"beam_size": 3}}).json() == {"predictions": ["one|3|0"]}
+        assert post({"inputs": ["GRÜSSE aus Köln", "", "Ein Hund"]}).json() == {
+            "predictions": ["grüsse aus köln|3", "|3", "ein hund|3"]
+        }
         listed = post({"inputs": ["ONE"], "params": {"beam_size": 3, "n_best": 2}}).json()["predictions"]
         assert [row["translation"] for row in listed[0]] == ["one|3|0", "one|3|1"]
-        assert post({"inputs": ["ONE"], "params": {"beam_size": "three"}}).status_code == 400
-        assert post({"inputs": ["ONE"], "params": {"beam_size": 9}}).status_code in (400, 500)
-        assert post({"inputs": {"target": ["a"]}}).status_code == 400
+        refused = post({"instances": ["I see.", None]})
+        assert refused.status_code == 400
+        assert "in row 1" in refused.text
+        assert post({"inputs": ["ONE"], "params": {"beam_size": 9}}).status_code == 400
     finally:
         with suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGTERM)

@@ -1,10 +1,13 @@
 """An exported model, used by a program that knows nothing of this project; and exports that must not be."""
 
+import io
 import json
+import os
 import pickle
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,6 +37,7 @@ from nmt_keras.serving.savedmodel import (
     load_export,
     newest_version,
 )
+from nmt_keras.serving.standalone import plain_path
 
 # The standalone program, run by its path, imports nothing of the package around it; nor does what follows.
 PROGRAM = """
@@ -95,26 +99,71 @@ def test_an_existing_version_is_left_alone(loaded: LoadedModel, export_path: Pat
 
 
 def test_a_new_version_may_search_otherwise(
-    loaded: LoadedModel,
-    exported: ExportedModel,
-    held_out: list[str],
-    sentences: list[str],
-    search: SearchConfig,
-    tmp_path: Path,
+    loaded: LoadedModel, exported: ExportedModel, greedy_path: Path, sentences: list[str], search: SearchConfig
 ) -> None:
     import tensorflow as tf
 
-    greedy = replace(search, beam_size=1)
-    (tmp_path / "model" / "6").mkdir(parents=True)
-    path = export_savedmodel(loaded, tmp_path / "model", held_out[:2], greedy)
-    assert path == newest_version(tmp_path / "model") == tmp_path / "model" / "7"
+    assert greedy_path == newest_version(greedy_path.parent) == greedy_path.parent / "7"
     new, old = (
         model.signatures["serving_default"](source=tf.constant(sentences))["translation"].numpy().tolist()
-        for model in (load_export(path), exported)
+        for model in (load_export(greedy_path), exported)
     )
-    expected = Translator(loaded.model, loaded.tokenizer, greedy).translate(sentences)
+    expected = Translator(loaded.model, loaded.tokenizer, replace(search, beam_size=1)).translate(sentences)
     assert [text.decode() for text in new] == [translation.text for translation in expected]
     assert new != old
+
+
+ODD_NAMES = ["[v1] fr", "back\\slash", "a*?b", "été", os.fsdecode(b"latin-1 \xe9t\xe9"), "a:b#c%20d"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=ascii)
+def test_the_name_of_a_directory_is_only_a_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    class Greeting(tf.Module):
+        def __init__(self, greeting: str) -> None:
+            self.greeting = tf.Variable(greeting)
+
+        @tf.function(input_signature=[])
+        def greet(self) -> dict[str, Any]:
+            return {"greeting": self.greeting.read_value()}
+
+    monkeypatch.chdir(tmp_path)
+    directories = [tmp_path / name / "1", Path(name) / "2"]
+    for number, directory in enumerate(directories):
+        directory.mkdir(parents=True)
+        model = Greeting(f"model {number}")
+        with plain_path(str(directory)) as path:
+            tf.saved_model.save(model, path, signatures={"greet": model.greet})
+        assert (directory / "saved_model.pb").is_file()
+    for number, directory in enumerate(directories):
+        with plain_path(str(directory)) as path:
+            loaded = tf.saved_model.load(path)
+        assert loaded.signatures["greet"]()["greeting"].numpy() == f"model {number}".encode()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_an_export_is_used_wherever_it_lies(
+    export_path: Path, held_out: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(shutil.copytree(export_path, tmp_path / "[v1] été" / "1"))
+    assert check_export(load_export(path)) == len(held_out)
+    stdin, stdout = io.TextIOWrapper(io.BytesIO(b"one two\n")), io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(sys, "argv", ["standalone.py", str(path)])
+    monkeypatch.setattr(sys, "stdin", stdin)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    standalone.main()
+    assert len(stdout.buffer.getvalue().splitlines()) == 1  # type: ignore[attr-defined]
+
+
+def test_links_to_odd_names_need_a_plain_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "[tmp]").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "[tmp]"))
+    with plain_path(str(tmp_path)) as path:
+        assert path == str(tmp_path)
+    with pytest.raises(OSError, match="TMPDIR must name a directory whose path"), plain_path(str(tmp_path / "[v1]")):
+        pass
+    assert not list((tmp_path / "[tmp]").iterdir())
 
 
 def test_the_card_tells_what_is_known(loaded: LoadedModel, export_path: Path, search: SearchConfig) -> None:
@@ -144,6 +193,14 @@ def test_scores_and_licence_are_on_the_card(loaded: LoadedModel, tmp_path: Path)
     readable = as_markdown(json.loads(json.dumps(model_card(loaded, server, provenance))))
     for part in ("| mine test | BLEU | 31.26 | nrefs:1|case:mixed |", "Licence: CC-BY-4.0", "train_sha256: ab12"):
         assert part in readable
+
+
+@pytest.mark.parametrize("name", ["settings.json", "training.json"])
+@pytest.mark.parametrize("content", ["", '{"corpus": ', "3", '["a"]', "[" * 100_000])
+def test_damaged_facts_of_a_training_are_told(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ModelError, match=rf"{name} must be as the training wrote it. Received: \w+"):
+        training_facts(tmp_path)
 
 
 def test_a_model_that_decodes_otherwise_is_not_written(
@@ -221,8 +278,10 @@ def test_files_that_are_not_as_written_are_refused(copy: Path, name: str, fault:
     [
         (lambda card: card.update(format=2), "must be of format 1. Received: format 2"),
         (lambda card: card.pop("files"), "is not the card of an exported model: KeyError"),
-        (lambda card: card.update(files=3), "is not the card of an exported model: TypeError"),
+        (lambda card: card.update(files=3), "is not the card of an exported model: AttributeError"),
         (lambda card: card.pop("limits"), "is not the card of an exported model: KeyError"),
+        (lambda card: card.update(files=[[1, 2], ["a", "b"]]), "is not the card of an exported model: AttributeError"),
+        (lambda card: card["limits"].update(max_beam_size=1e999), "is not the card of an exported model: Overflow"),
         (lambda card: card["signatures"].append("summarize"), "cannot be loaded with tensorflow"),
         (lambda card: card["files"].clear(), "missing or changed"),
     ],
@@ -230,6 +289,12 @@ def test_files_that_are_not_as_written_are_refused(copy: Path, name: str, fault:
 def test_cards_that_do_not_fit_are_refused(copy: Path, change: Callable[[Any], Any], message: str) -> None:
     _change_card(copy, change)
     with pytest.raises(ModelError, match=message):
+        load_export(copy)
+
+
+def test_a_card_without_end_is_refused(copy: Path) -> None:
+    (copy / "model_card.json").write_text("[" * 100_000)
+    with pytest.raises(ModelError, match="is not the card of an exported model: RecursionError"):
         load_export(copy)
 
 

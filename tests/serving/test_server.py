@@ -1,6 +1,7 @@
 """The server's answers to good and bad requests, with a model in place of one that computes."""
 
 import gc
+import io
 import json
 import math
 import random
@@ -14,9 +15,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from nmt_keras.errors import ModelError
+from nmt_keras.errors import ConfigError, ModelError
 from nmt_keras.serving import served_model, server
-from nmt_keras.serving.savedmodel import ExportedModel
+from nmt_keras.serving.savedmodel import ExportedModel, load_export, newest_version
 from nmt_keras.serving.served_model import Align, ServedModel, Translate
 from nmt_keras.serving.server import RequestLimits, create_app
 from nmt_keras.serving.source_text import BOUNDARY
@@ -332,3 +333,48 @@ def test_a_model_that_does_not_load_leaves_the_present_one(
     assert model.answer(model.exported, Translate(), ["one two"])[0]["translation"]
     with pytest.raises(ModelError):
         ServedModel("mine", lambda: paths["broken"])
+
+
+def test_a_model_that_is_replaced_in_its_place_is_loaded(
+    export_path: Path, greedy_path: Path, sentences: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shutil
+
+    place = shutil.copytree(export_path, tmp_path / "models" / "1").parent
+    model = ServedModel("mine", lambda: newest_version(place))
+
+    def translations() -> list[str]:
+        return [answer["translation"] for answer in model.answer(model.exported, Translate(), sentences)]
+
+    before = translations()
+    shutil.rmtree(place)
+    assert [model.refresh() for _ in range(5)] == [False] * 5
+    assert capsys.readouterr().err.count("mine goes on with") == 1  # not once more at each look
+    shutil.copytree(export_path, place / "1")
+    assert model.refresh() is None
+    assert translations() == before
+    shutil.rmtree(place)
+    assert model.refresh() is False
+    shutil.copytree(greedy_path, place / "1")
+    assert model.refresh() is True
+    assert [answer["translation"].encode() for answer in model.answer(model.exported, Translate(), sentences)] == (
+        load_export(greedy_path).signatures["serving_default"](source=sentences)["translation"].numpy().tolist()
+    )
+    assert translations() != before
+    assert model.refresh() is None
+
+
+def test_a_closed_log_ends_no_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for stream in (None, io.StringIO()):
+        if stream is not None:
+            stream.close()
+        monkeypatch.setattr("sys.stderr", stream)
+        served_model.say("something")
+
+
+@pytest.mark.parametrize("name", ["reload_seconds", "max_seconds", "max_batch", "max_waiting"])
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, 1e12])
+def test_limits_are_numbers_that_can_be_waited_for(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"{name} must be above 0 and at most 1,000,000,000\. Received: {value}"):
+        RequestLimits(**{name: value})
+    assert RequestLimits().reload_seconds < server._LARGEST <= threading.TIMEOUT_MAX

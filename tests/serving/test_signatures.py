@@ -316,10 +316,12 @@ def test_every_op_is_in_a_stock_build_of_tensorflow_serving(exported: ExportedMo
 
 
 def test_limits_must_make_sense(loaded: LoadedModel, search: SearchConfig) -> None:
-    with pytest.raises(ConfigError, match=r"--max-source-tokens must be at least 2\. Received: 1"):
-        ServingLimits(max_source_tokens=1)
-    with pytest.raises(ConfigError, match=r"--max-beam-size must be at least 1\. Received: 0"):
-        ServingLimits(max_beam_size=0)
+    for number in (1, 1_000_001, 2**40):
+        with pytest.raises(ConfigError, match=rf"--max-source-tokens must be at least 2 and .* Received: {number}\."):
+            ServingLimits(max_source_tokens=number)
+    for number in (0, 1_000_001, 2**40):
+        with pytest.raises(ConfigError, match=rf"--max-beam-size must be at least 1 and .* Received: {number}\."):
+            ServingLimits(max_beam_size=number)
     with pytest.raises(ConfigError, match=r"--beam-size 3, --max-beam-size 2"):
         TranslationServer(loaded, search, ServingLimits(max_beam_size=2))
 

@@ -225,7 +225,7 @@ def test_a_logged_model_holds_both_directories_and_explicit_requirements(client,
     for name, directory in zip(("saved_model", "model"), directories, strict=True):
         copy = root / stored["flavors"]["python_function"]["artifacts"][name]["path"]
         assert contents(copy) == contents(directory)
-    assert json.loads(stored["signature"]["inputs"]) == [{"type": "string", "name": "source", "required": True}]
+    assert json.loads(stored["signature"]["inputs"]) == [{"type": "any", "name": "source", "required": True}]
     assert (root / "pyfunc.py").read_text() == runs.PYFUNC_FILE.read_text()
     requirements = (root / "requirements.txt").read_text().split()
     assert {line.partition("==")[0] for line in requirements} == set(runs.PYFUNC_PACKAGES)
