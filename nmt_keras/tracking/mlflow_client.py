@@ -7,13 +7,13 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Timer
 from types import ModuleType
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from uuid import uuid4
 
 from nmt_keras.errors import ModelError, UserError
@@ -47,7 +47,7 @@ def load_mlflow() -> ModuleType:
 
     if "MLFLOW_LOGGING_LEVEL" not in os.environ:
         for logger in ("mlflow", "alembic"):
-            logging.getLogger(logger).setLevel(logging.WARNING)
+            logging.getLogger(logger).setLevel(logging.ERROR)
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # `mlflow_errors` tells of its errors
     if not mlflow.is_tracking_uri_set():
         default = mlflow.get_tracking_uri()
@@ -97,14 +97,19 @@ def require_store(what: str) -> None:
 
 
 def new_artifact_location() -> str | None:
-    """Where the artifacts of a new experiment go; None leaves it to the store.
+    """Where the artifacts of a new experiment go; None leaves it to the store, beside a local database ./mlruns."""
+    root = _artifact_root()
+    local = load_mlflow().get_tracking_uri().startswith("sqlite")
+    return f"{root}/{uuid4().hex}" if local and root.startswith("file:") else None
 
-    Beside a local database that is ./mlruns, whose path MLflow takes for an address: it decodes what looks quoted.
+
+def _artifact_root() -> str:
+    """Where artifacts lie beside a local database.
+
+    As an address if the path holds signs that mean something there: MLflow takes it for one.
     """
-    directory = str(Path("mlruns").absolute())
-    if unquote(directory) == directory or not load_mlflow().get_tracking_uri().startswith("sqlite"):
-        return None
-    return f"{Path(directory).as_uri()}/{uuid4().hex}"
+    path = Path("mlruns").absolute()
+    return str(path) if quote(str(path)) == str(path) else path.as_uri()
 
 
 def without_passwords(text: str) -> str:
@@ -119,7 +124,10 @@ def without_passwords(text: str) -> str:
 def _addresses() -> list[str]:
     """The address of the tracking store, and the registry's if it is another one."""
     mlflow = load_mlflow()
-    return list(dict.fromkeys([mlflow.get_tracking_uri(), mlflow.get_registry_uri()]))
+    tracking = mlflow.get_tracking_uri()
+    with suppress(ValueError):  # no address at all
+        return list(dict.fromkeys([tracking, mlflow.get_registry_uri()]))
+    return [tracking]
 
 
 def _stores() -> str:
@@ -158,9 +166,11 @@ def _made(uri: str) -> None:
                 raise ValueError(f"{database} is no SQLite database")
         return
     database.parent.mkdir(parents=True, exist_ok=True)
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
     with TemporaryDirectory(prefix=".mlflow-", dir=database.parent) as temporary:
         made = Path(os.path.relpath(temporary)) / "mlflow.db"  # the working directory may not fit into an address
-        load_mlflow().MlflowClient(tracking_uri=f"sqlite:///{made}")
+        SqlAlchemyStore(f"sqlite:///{made}", _artifact_root()).engine.dispose()
         try:
             os.link(made, database)
         except FileExistsError:

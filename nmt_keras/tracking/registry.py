@@ -23,7 +23,7 @@ def name_for(source_language: str, target_language: str) -> str:
 
 def check_name(name: str) -> None:
     """Raises a ModelError for a name under which MLflow would not find a model again, or that it does not take."""
-    # MLflow reads names within addresses (models:/NAME@ALIAS) and quoted in searches; its databases take 256 characters.
+    # MLflow reads names in addresses (models:/NAME@ALIAS) and, quoted, in searches; its databases take 256 characters.
     if (
         set(name) & set("/:#?@")
         or {"'", '"'} <= set(name)

@@ -342,10 +342,10 @@ def _exists(run_id: str) -> bool:
 
 def _check_artifact_store(artifact_uri: str) -> None:
     # An experiment that a server created (`mlflow ui` creates "Default") takes artifacts through it only.
-    tracking_uri = load_mlflow().get_tracking_uri()
+    tracking_uri = without_passwords(load_mlflow().get_tracking_uri())
     if artifact_uri.startswith("mlflow-artifacts:") and not tracking_uri.startswith("http"):
         raise UserError(
             "The experiment was created by a tracking server and takes artifacts through it only. "
-            f"Received: MLFLOW_TRACKING_URI={without_passwords(tracking_uri)}. Name another experiment (`mlflow run` takes "
+            f"Received: MLFLOW_TRACKING_URI={tracking_uri}. Name another experiment (`mlflow run` takes "
             "--experiment-name), or set MLFLOW_TRACKING_URI to the server, such as http://127.0.0.1:5000."
         )
