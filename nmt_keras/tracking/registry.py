@@ -211,6 +211,8 @@ def _described(reference: str) -> Any:
         with TemporaryDirectory() as temporary:
             return Model.load(_download(location, "MLmodel", temporary))
     except (mlflow.exceptions.MlflowException, OSError) as error:
+        if isinstance(error.__context__, OSError):  # of the connection: there is nothing to look up
+            raise
         raise ModelError(
             f"{reference} names no model; a model is {FORMS}. {_known(reference)} (MLflow: {error})"
         ) from error

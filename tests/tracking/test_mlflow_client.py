@@ -155,8 +155,8 @@ def test_what_is_waited_for_is_told(monkeypatch, capfd) -> None:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@{address}")
         with pytest.raises(ModelError, match="timed out"):
-            registry.versions("any")
+            registry.resolve("models:/any/1")
     assert capfd.readouterr().err == (
-        f"Listing the versions of 'any': waiting for the MLflow store MLFLOW_TRACKING_URI=http://***@{address}, "
+        f"Resolving models:/any/1: waiting for the MLflow store MLFLOW_TRACKING_URI=http://***@{address}, "
         "which does not answer yet.\n"
     )
