@@ -23,7 +23,7 @@ def run_register(options: Namespace) -> None:
     from nmt_keras.serving.model_card import Provenance, training_facts
     from nmt_keras.serving.savedmodel import export_savedmodel
     from nmt_keras.tracking.promotion import promote_candidate
-    from nmt_keras.tracking.registry import name_for, register, resolve
+    from nmt_keras.tracking.registry import check_name, name_for, register, resolve
     from nmt_keras.tracking.runs import earlier_run, start_run
     from nmt_keras.training.run_directory import CHECKPOINT, SUMMARY
 
@@ -33,6 +33,7 @@ def run_register(options: Namespace) -> None:
     loaded = load_model(directory)
     description = loaded.description
     name = options.name or name_for(description.source_language, description.target_language)
+    check_name(name)
     facts = training_facts(directory)
     tags = {"architecture": description.architecture} | ({"corpus": facts["corpus"]} if "corpus" in facts else {})
     with TemporaryDirectory() as temporary:
@@ -48,7 +49,8 @@ def run_register(options: Namespace) -> None:
                 tags={"lineage": " < ".join(description.lineage)},
             )
     version = register(logged.model_uri, name, tags)
-    print(f"{options.model} is version {version} of {name}: {', '.join(promote_candidate(name, version))}.")
+    aliases = ", ".join(promote_candidate(name, version)) or "a newer one is the candidate"
+    print(f"{options.model} is version {version} of {name}: {aliases}.")
 
 
 def run_rollback(options: Namespace) -> None:

@@ -1,5 +1,6 @@
 """Aliases of a registered model: `candidate` is the newest to consider, `champion` the one in use."""
 
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ ROLLED_BACK = "rolled back"
 _PREVIOUS = "promotion.previous"  # tag of a champion: the version before it
 _CLAIM = "promotion.claim."
 _CLAIM_SECONDS = 600  # a claim outlives its process no longer than this
+_WAIT_SECONDS = 20.0  # for the claims of others, where nothing is lost by going on after that
 
 
 def promote_candidate(name: str, version: int) -> list[str]:
@@ -29,10 +31,12 @@ def promote_candidate(name: str, version: int) -> list[str]:
     Raises:
         ModelError: no such model or version.
     """
-    with mlflow_errors(ModelError, f"Promoting version {version} of {name!r}"):
+    doing = f"Promoting version {version} of {name!r}"
+    with _alone(name, doing, _WAIT_SECONDS), mlflow_errors(ModelError, doing):
         client = load_mlflow().MlflowClient()
-        aliases = [CANDIDATE]
-        if CHAMPION not in client.get_registered_model(name).aliases:
+        present = client.get_registered_model(name).aliases
+        aliases = [CANDIDATE] if int(present.get(CANDIDATE, 0)) < version else []  # a newer one may be registered
+        if CHAMPION not in present:
             aliases.append(CHAMPION)
         for alias in aliases:
             client.set_registered_model_alias(name, alias, str(version))
@@ -61,17 +65,19 @@ def promote_champion(name: str, version: int, instead_of: int | None) -> None:
     Raises:
         ModelError: no such model or version, another champion by now, or another promotion under way.
     """
-    with mlflow_errors(ModelError, f"Promoting version {version} of {name!r}"), _alone(name):
+    doing = f"Promoting version {version} of {name!r}"
+    with _alone(name, doing):
         if (present := champion_of(name)) != instead_of:
             raise ModelError(
                 f"Version {version} of {name} was compared with champion {instead_of or 'none'}, but the champion is "
                 f"{present or 'none'} by now. Nothing was changed; promote again to compare with that."
             )
-        client = load_mlflow().MlflowClient()
-        client.get_model_version(name, str(version))  # an unknown one is found out before anything is changed
-        if instead_of is not None:
-            client.set_model_version_tag(name, str(version), _PREVIOUS, str(instead_of))
-        client.set_registered_model_alias(name, CHAMPION, str(version))
+        with mlflow_errors(ModelError, doing):
+            client = load_mlflow().MlflowClient()
+            client.get_model_version(name, str(version))  # an unknown one is found out before anything is changed
+            if instead_of is not None:
+                client.set_model_version_tag(name, str(version), _PREVIOUS, str(instead_of))
+            client.set_registered_model_alias(name, CHAMPION, str(version))
 
 
 def roll_back(name: str, check: Callable[[int], object]) -> tuple[int, int]:
@@ -88,15 +94,21 @@ def roll_back(name: str, check: Callable[[int], object]) -> tuple[int, int]:
         ModelError: no such model, no champion, none before it, or a promotion under way.
     """
     require_store(name)
-    with mlflow_errors(ModelError, f"Rolling back {name!r}"), _alone(name):
-        client = load_mlflow().MlflowClient()
+    doing = f"Rolling back {name!r}"
+    with _alone(name, doing):
         present = champion_of(name)
-        previous = present and client.get_model_version(name, str(present)).tags.get(_PREVIOUS)
-        if not present or not previous:
-            raise ModelError(f"A rollback needs an earlier champion. Received: {name}, champion {present or 'none'}.")
+        with mlflow_errors(ModelError, doing):
+            client = load_mlflow().MlflowClient()
+            previous = present and client.get_model_version(name, str(present)).tags.get(_PREVIOUS)
+        if not present or not previous or not previous.isdecimal():
+            raise ModelError(
+                f"A rollback needs an earlier champion. Received: {name}, champion {present or 'none'}, "
+                f"before it {previous or 'none'}."
+            )
         check(int(previous))
         record(name, present, {"decision": ROLLED_BACK})  # first: undone, it must not be promoted again
-        client.set_registered_model_alias(name, CHAMPION, previous)
+        with mlflow_errors(ModelError, doing):
+            client.set_registered_model_alias(name, CHAMPION, previous)
     return present, int(previous)
 
 
@@ -115,20 +127,41 @@ def decision_of(name: str, version: int) -> str | None:
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[None]:
+def _alone(name: str, doing: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Of two promotions at once, on whichever machines, at most one goes on.
 
     A registry has no locks, but who reads later sees what was written earlier. Each promotion writes a claim and then
     reads all claims: the later writer of two sees the other's and gives up. (Both may see each other and give up.)
+
+    Args:
+        name: of the registered model.
+        doing: what is done, for messages.
+        wait_seconds: how long to try again before going on in spite of another's claim; at 0, it is an error.
     """
-    client = load_mlflow().MlflowClient()
+    deadline = time.monotonic() + wait_seconds
     claim = f"{_CLAIM}{uuid4().hex}"
-    client.set_registered_model_tag(name, claim, f"{time.time():.0f}")
-    try:
-        claims = {key: value for key, value in client.get_registered_model(name).tags.items() if key != claim}
-        if any(key.startswith(_CLAIM) and time.time() - float(began) < _CLAIM_SECONDS for key, began in claims.items()):
+    while True:
+        with mlflow_errors(ModelError, doing):
+            client = load_mlflow().MlflowClient()
+            client.set_registered_model_tag(name, claim, f"{time.time():.0f}")
+            tags = client.get_registered_model(name).tags
+        contended = any(_is_claim(key, value) for key, value in tags.items() if key != claim)
+        if not contended or (wait_seconds and time.monotonic() > deadline):
+            break
+        _withdraw(name, claim)
+        if not wait_seconds:
             raise ModelError(f"Another promotion of {name} is under way. Nothing was changed; try again.")
+        time.sleep(random.uniform(0.1, 0.5))  # two that see each other must not do so again
+    try:
         yield
     finally:
-        with suppress(load_mlflow().exceptions.MlflowException):  # it runs out by itself, and what was done is done
-            client.delete_registered_model_tag(name, claim)
+        _withdraw(name, claim)
+
+
+def _is_claim(tag: str, began: str) -> bool:
+    return tag.startswith(_CLAIM) and began.isdecimal() and time.time() - int(began) < _CLAIM_SECONDS
+
+
+def _withdraw(name: str, claim: str) -> None:
+    with suppress(ModelError), mlflow_errors(ModelError, "Withdrawing a claim"):
+        load_mlflow().MlflowClient().delete_registered_model_tag(name, claim)  # otherwise it runs out by itself

@@ -8,11 +8,10 @@ from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from nmt_keras.errors import ModelError
 from nmt_keras.files import used
-from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors, require_store
+from nmt_keras.tracking.mlflow_client import load_mlflow, local_path, mlflow_errors, require_store
 
 FORMS = "a directory, models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/RUN_ID/MODEL_NAME"
 
@@ -20,6 +19,22 @@ FORMS = "a directory, models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or 
 def name_for(source_language: str, target_language: str) -> str:
     """What models of a language pair are registered as, and their experiment is called, unless told otherwise."""
     return f"nmt-{source_language}-{target_language}"
+
+
+def check_name(name: str) -> None:
+    """Raises a ModelError for a name under which MLflow would not find a model again, or that it does not take."""
+    # MLflow reads names in addresses (models:/NAME@ALIAS) and, quoted, in searches; its databases take 256 characters.
+    if (
+        set(name) & set("/:#?@")
+        or {"'", '"'} <= set(name)
+        or name.strip() in ("", ".", "..")
+        or not name.isprintable()
+        or len(name) > 256
+    ):
+        raise ModelError(
+            "The name of a registered model must have 1 to 256 characters, all of them printable, none of / : # ? @, "
+            f"and not both kinds of quotes. Received: {name!r}. Give another --name."
+        )
 
 
 def register(model_uri: str, name: str, tags: Mapping[str, str] | None = None) -> int:
@@ -36,8 +51,9 @@ def register(model_uri: str, name: str, tags: Mapping[str, str] | None = None) -
         the version.
 
     Raises:
-        ModelError: no such model, or a name that MLflow does not take.
+        ModelError: no such model, or a name that `check_name` does not take.
     """
+    check_name(name)
     with mlflow_errors(ModelError, f"Registering {model_uri} as {name!r}"):
         mlflow = load_mlflow()
         # An unknown model is found out here, before MLflow would create the name.
@@ -67,19 +83,13 @@ def resolve(reference: str, artifact: Literal["model", "saved_model"] = "model")
     if not reference.startswith(("models:/", "runs:/")):
         raise ModelError(f"A model is {FORMS}. Received: {reference!r}, which is no directory.")
     require_store(reference)
-    mlflow = load_mlflow()
     with mlflow_errors(ModelError, f"Resolving {reference}"):
-        try:
-            model = _described(reference)
-        except (mlflow.exceptions.MlflowException, OSError) as error:
-            raise ModelError(
-                f"{reference} names no model; a model is {FORMS}. {_known(reference)} (MLflow: {error})"
-            ) from error
+        model = _described(reference)
         stored = model.flavors.get("python_function", {}).get("artifacts", {}).get(artifact)
         if stored is None or model.model_id is None:
             raise ModelError(f"{reference} is a model of another project: it holds no artifact named {artifact!r}.")
-        location = mlflow.MlflowClient().get_logged_model(model.model_id).artifact_location
-        return _fetch(f"{location}/{stored['path']}", f"{model.model_id}-{artifact}")
+        location = load_mlflow().MlflowClient().get_logged_model(model.model_id).artifact_location
+        return _fetch(location, stored["path"], f"{model.model_id}-{artifact}")
 
 
 def version_of(reference: str, name: str) -> int | None:
@@ -94,15 +104,12 @@ def version_of(reference: str, name: str) -> int | None:
     """
     require_store(reference)
     with mlflow_errors(ModelError, f"Looking up {reference}"):
-        client = load_mlflow().MlflowClient()
-        if reference.startswith(f"models:/{name}@"):
-            return int(client.get_model_version_by_alias(name, reference.split("@")[1]).version)
-        if reference.startswith(f"models:/{name}/"):
-            return int(client.get_model_version(name, reference.rsplit("/", 1)[1]).version)
-        if reference.startswith(("runs:/", "models:/m-")):
+        registered = _registered(reference)
+        if registered is None:
             source = f"models:/{_described(reference).model_id}"
-            found = client.search_model_versions(f"name = '{name}'")
-            return max((int(version.version) for version in found if version.source == source), default=None)
+            return max((int(version.version) for version in _versions(name) if version.source == source), default=None)
+        if registered[0] == name:
+            return int(_registered_version(*registered).version)
     raise ModelError(
         f"A version of {name} is models:/{name}@ALIAS or models:/{name}/VERSION, or a logged model models:/m-ID or "
         f"runs:/RUN_ID/MODEL_NAME, which becomes its next. Received: {reference!r}."
@@ -140,8 +147,7 @@ def versions(name: str) -> list[Version]:
     """
     require_store(name)
     with mlflow_errors(ModelError, f"Listing the versions of {name!r}"):
-        client = load_mlflow().MlflowClient()
-        aliases = client.get_registered_model(name).aliases
+        aliases = load_mlflow().MlflowClient().get_registered_model(name).aliases
         found = [
             Version(
                 int(version.version),
@@ -149,39 +155,90 @@ def versions(name: str) -> list[Version]:
                 sorted(alias for alias, number in aliases.items() if int(number) == int(version.version)),
                 version.tags,
             )
-            for version in client.search_model_versions(f"name = '{name}'")
+            for version in _versions(name)
         ]
     return sorted(found, key=lambda version: -version.number)
+
+
+def _versions(name: str) -> list[Any]:
+    """MLflow's versions of a registered model."""
+    quote = '"' if "'" in name else "'"
+    search = load_mlflow().MlflowClient().search_model_versions
+    found = page = search(f"name = {quote}{name}{quote}")
+    while page.token:
+        page = search(f"name = {quote}{name}{quote}", page_token=page.token)
+        found += page
+    return list(found)
+
+
+def _registered(reference: str) -> tuple[str, str, str] | None:
+    """The name, "@" or "/", and the alias or version of a registered model; None for a logged model.
+
+    MLflow's own parser reads a "?" in a name as the end of an address, and an "@" as the end of the name.
+    """
+    text = reference.removeprefix("models:/").rstrip("/")
+    if reference.startswith("runs:/") or not {"@", "/"} & set(text):
+        return None
+    name, separator, which = text.rpartition("/" if "/" in text else "@")
+    return name, separator, which
+
+
+def _registered_version(name: str, separator: str, which: str) -> Any:
+    """MLflow's version of a registered model that an alias or a number names."""
+    client = load_mlflow().MlflowClient()
+    return client.get_model_version_by_alias(name, which) if separator == "@" else client.get_model_version(name, which)
 
 
 def _described(reference: str) -> Any:
     """What MLflow's file MLmodel says of a logged or registered model.
 
     `mlflow.models.Model.load` would leave a temporary directory behind.
+
+    Raises:
+        ModelError: no such model.
     """
     mlflow = load_mlflow()
     from mlflow.models import Model
 
-    reference = reference.rstrip("/")
-    name = reference.removeprefix("models:/")
-    if name != reference and not {"/", "@"} & set(name):  # models:/m-ID takes no path behind it
-        reference = mlflow.MlflowClient().get_logged_model(name).artifact_location
-    with TemporaryDirectory() as temporary:
-        return Model.load(mlflow.artifacts.download_artifacts(f"{reference}/MLmodel", dst_path=temporary))
+    client = mlflow.MlflowClient()
+    location = reference.rstrip("/")
+    try:
+        if (registered := _registered(reference)) is not None:
+            version = _registered_version(*registered)
+            location = client.get_model_version_download_uri(version.name, version.version)
+        elif reference.startswith("models:/"):
+            location = client.get_logged_model(location.removeprefix("models:/")).artifact_location
+        with TemporaryDirectory() as temporary:
+            return Model.load(_download(location, "MLmodel", temporary))
+    except (mlflow.exceptions.MlflowException, OSError) as error:
+        if isinstance(error.__context__, OSError):  # of the connection: there is nothing to look up
+            raise
+        raise ModelError(
+            f"{reference} names no model; a model is {FORMS}. {_known(reference)} (MLflow: {error})"
+        ) from error
 
 
-def _fetch(uri: str, name: str) -> Path:
+def _download(location: str, path: str, destination: str | None = None) -> str:
+    """The path of an artifact below a location, without a destination in place if that is on this machine.
+
+    `mlflow.artifacts.download_artifacts` takes both as one address, in which a path is not quoted.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    return str(get_artifact_repository(location).download_artifacts(path, destination))
+
+
+def _fetch(location: str, path: str, name: str) -> Path:
     """The directory of an artifact: in place if the store is on this machine, or in the user's cache."""
     from platformdirs import user_cache_dir
 
-    download = load_mlflow().artifacts.download_artifacts
-    if urlsplit(uri).scheme in ("", "file"):
-        return Path(download(uri))
+    if local_path(location) is not None:
+        return Path(_download(location, path))
     kept = Path(user_cache_dir("nmt_keras")) / "models" / name  # a logged model never changes
     if not kept.is_dir():
         kept.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=kept.parent) as temporary:
-            downloaded = download(uri, dst_path=temporary)
+            downloaded = _download(location, path, temporary)
             try:
                 os.replace(downloaded, kept)
             except OSError:
@@ -193,14 +250,13 @@ def _fetch(uri: str, name: str) -> Path:
 def _known(reference: str) -> str:
     """What the registry has, as a sentence for an error message."""
     client = load_mlflow().MlflowClient()
-    name = reference.removeprefix("models:/").split("@")[0].split("/")[0]
-    for model in client.search_registered_models():
-        if model.name == name:
-            versions = sorted(int(found.version) for found in client.search_model_versions(f"name = '{name}'"))
-            aliases = [f"{alias} (version {version})" for alias, version in sorted(model.aliases.items())]
-            return (
-                f"{name} has the versions {', '.join(map(str, versions)) or 'none'} "
-                f"and the aliases {', '.join(aliases) or 'none'}."
-            )
-    names = sorted(model.name for model in client.search_registered_models())
-    return f"Registered are: {', '.join(names) or 'none'}."
+    name = (_registered(reference) or [reference.removeprefix("models:/")])[0]
+    names = sorted(model.name for model in client.search_registered_models(max_results=1000))
+    if name not in names:
+        return f"Registered are: {', '.join(names) or 'none'}."
+    versions = sorted(int(found.version) for found in _versions(name))
+    aliases = sorted(client.get_registered_model(name).aliases.items())
+    return (
+        f"{name} has the versions {', '.join(map(str, versions)) or 'none'} "
+        f"and the aliases {', '.join(f'{alias} (version {version})' for alias, version in aliases) or 'none'}."
+    )

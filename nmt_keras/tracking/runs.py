@@ -19,7 +19,7 @@ from nmt_keras.config import flat
 from nmt_keras.errors import UserError
 from nmt_keras.files import read_object, write_json
 from nmt_keras.tracking.git import git_tags
-from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors
+from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors, new_artifact_location, without_passwords
 from nmt_keras.training.run_directory import MLFLOW_RUN
 
 FLUSH_METRICS = 500  # MLflow takes up to 1000 in one batch
@@ -122,6 +122,7 @@ class Run:
             MLflow's data set, for the argument `dataset` of `log_translation_model`.
         """
         from mlflow.entities import Dataset, DatasetInput, InputTag
+        from mlflow.exceptions import MlflowException
 
         web = origin.startswith(("http://", "https://"))
         dataset = Dataset(
@@ -133,7 +134,10 @@ class Run:
         )
         tags = [InputTag("mlflow.data.context", context)]
         with mlflow_errors(UserError, f"Logging data set {dataset.name}"):
-            self._client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, tags)])
+            try:
+                self._client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, tags)])
+            except MlflowException:  # another run of the experiment has logged the same data set meanwhile
+                self._client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, tags)])
         return dataset
 
     def log_image(self, path: Path, name: str) -> None:
@@ -316,8 +320,14 @@ def earlier_run(directory: Path) -> str | None:
 
 def _experiment_id(name: str) -> str:
     mlflow = load_mlflow()
-    experiment = mlflow.get_experiment_by_name(name)
-    return str(mlflow.create_experiment(name) if experiment is None else experiment.experiment_id)
+    if (experiment := mlflow.get_experiment_by_name(name)) is None:
+        try:
+            return str(mlflow.create_experiment(name, new_artifact_location()))
+        except mlflow.exceptions.MlflowException as error:
+            experiment = mlflow.get_experiment_by_name(name)
+            if experiment is None:  # otherwise another process was first
+                raise error
+    return str(experiment.experiment_id)
 
 
 def _exists(run_id: str) -> bool:
@@ -325,13 +335,15 @@ def _exists(run_id: str) -> bool:
 
     try:
         return bool(load_mlflow().get_run(run_id).info.lifecycle_stage == "active")
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise  # a store that does not answer may have it
         return False
 
 
 def _check_artifact_store(artifact_uri: str) -> None:
     # An experiment that a server created (`mlflow ui` creates "Default") takes artifacts through it only.
-    tracking_uri = load_mlflow().get_tracking_uri()
+    tracking_uri = without_passwords(load_mlflow().get_tracking_uri())
     if artifact_uri.startswith("mlflow-artifacts:") and not tracking_uri.startswith("http"):
         raise UserError(
             "The experiment was created by a tracking server and takes artifacts through it only. "

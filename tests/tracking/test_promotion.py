@@ -6,6 +6,7 @@ from threading import Barrier
 import pytest
 
 from nmt_keras.errors import ModelError
+from nmt_keras.tracking import promotion
 from nmt_keras.tracking.promotion import (
     ROLLED_BACK,
     champion_of,
@@ -46,6 +47,29 @@ def test_the_first_candidate_is_the_champion_until_another_is_promoted(client, l
     assert [decision_of("promoted", version) for version in (1, 2)] == [None, ROLLED_BACK]
     with pytest.raises(ModelError, match="champion 1"):
         roll_back("promoted", checked.append)  # nobody was before the first
+
+
+def test_the_candidate_stays_the_newest(client, log_model, monkeypatch) -> None:
+    first, second = (register(log_model("promotion", test_bleu=1.0).model_uri, "overtaken") for _ in range(2))
+    assert promote_candidate("overtaken", second) == ["candidate", "champion"]
+    client.set_registered_model_tag("overtaken", "promotion.claim.left", str(int(time.time())))
+    client.set_registered_model_tag("overtaken", "promotion.claim.damaged", "?")
+    monkeypatch.setattr(promotion, "_WAIT_SECONDS", 0.2)
+    assert promote_candidate("overtaken", first) == []
+    assert {alias: int(number) for alias, number in client.get_registered_model("overtaken").aliases.items()} == {
+        "candidate": second,
+        "champion": second,
+    }
+
+
+@pytest.mark.parametrize("previous", ["", "two"])
+def test_a_champion_before_that_cannot_be_read_is_none(client, log_model, previous) -> None:
+    name = f"damaged-{previous}"
+    version = register(log_model("promotion", test_bleu=1.0).model_uri, name)
+    promote_candidate(name, version)
+    client.set_model_version_tag(name, str(version), "promotion.previous", previous)
+    with pytest.raises(ModelError, match="needs an earlier champion"):
+        roll_back(name, lambda _: None)
 
 
 def test_a_claim_that_cannot_be_taken_back_undoes_nothing(client, log_model, monkeypatch) -> None:

@@ -27,10 +27,38 @@ def test_versions_are_counted_and_carry_the_figures(client, log_model) -> None:
     assert [(row["name"], int(row["version"])) for row in json.loads(link)] == [("counted", 2)]
 
 
-@pytest.mark.parametrize("name", ["a/b", ""])
-def test_a_name_that_mlflow_does_not_take_is_an_error(log_model, name) -> None:
-    with pytest.raises(ModelError, match="Registering"):
-        registry.register(log_model("registry", test_bleu=1.0).model_uri, name)
+@pytest.mark.parametrize("name", ["a/b", "", " ", "..", "a:b", "a#b", "a?b", "a@b", "a\nb", "\udce9", "'\"", "x" * 257])
+def test_a_name_that_is_not_found_again_is_refused_before_anything_is_made(client, name) -> None:
+    with pytest.raises(ModelError, match="The name of a registered model must") as caught:
+        registry.register("models:/m-0123", name)
+    assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["l'été", 'a "b"', "50%25 & more; it\\'s [a] `b`", "x" * 256, "m-fr"])
+def test_a_name_that_is_registered_is_found_again(client, log_model, directories, name) -> None:
+    logged = log_model("names", test_bleu=1.0)
+    version = registry.register(logged.model_uri, name)
+    promote_candidate(name, version)
+    assert [found.aliases for found in registry.versions(name)] == [["candidate", "champion"]]
+    for reference in (f"models:/{name}@champion", f"models:/{name}/{version}"):
+        assert contents(registry.resolve(reference)) == contents(directories[1])
+        assert registry.version_of(reference, name) == version
+    assert registry.version_of(logged.model_uri, name) == version
+    with pytest.raises(ModelError, match="has the versions 1"):
+        registry.resolve(f"models:/{name}/7")
+
+
+@pytest.mark.parametrize("name", ["p@q", "who?"])
+def test_a_name_that_only_other_programs_take_is_found(client, log_model, directories, name) -> None:
+    client.create_registered_model(name)
+    version = client.create_model_version(name, log_model("names", test_bleu=1.0).model_uri).version
+    client.set_registered_model_alias(name, "best", version)
+    for reference in (f"models:/{name}@best", f"models:/{name}/{version}"):
+        assert contents(registry.resolve(reference)) == contents(directories[1])
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
 def test_registering_an_unknown_model_leaves_no_name_behind(client) -> None:
