@@ -25,9 +25,10 @@ def number(default: Any, low: float, high: float) -> Any:
 
 
 def range_faults(config: Any) -> list[str]:
-    """The faults of all fields that `number` made; where None is allowed, it has none."""
+    """The faults of all fields that `number` made; None has none where it is the default."""
     numbers = [(each, getattr(config, each.name)) for each in fields(config) if "range" in each.metadata]
-    faults = [out_of_range(each.name, value, *each.metadata["range"]) for each, value in numbers if value is not None]
+    given = [(each, value) for each, value in numbers if value is not None or each.default is not None]
+    faults = [out_of_range(each.name, value, *each.metadata["range"]) for each, value in given]
     return [fault for several in faults for fault in several]
 
 

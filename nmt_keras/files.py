@@ -98,25 +98,31 @@ def write_json(path: Path, value: Any) -> None:
         beside.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, kind: type = dict) -> Any:
     """Reads a JSON file that `write_json` wrote.
+
+    Args:
+        path: of the file.
+        kind: what it holds, `dict` or `list`.
 
     Raises:
         DamagedFileError: it holds something else.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"{path} must hold JSON as it was written. Received a damaged file: {error}.") from None
+    if not isinstance(value, kind):
+        raise DamagedFileError(f"{path} must hold a JSON {kind.__name__}. Received: {str(value)[:80]}.")
+    return value
 
 
 def read_object(path: Path) -> dict[str, Any]:
     """Reads the JSON object of a file whose content can be made again; {} where it is missing or damaged."""
     try:
-        values = read_json(path)
+        return dict(read_json(path))
     except (FileNotFoundError, DamagedFileError):
         return {}
-    return values if isinstance(values, dict) else {}
 
 
 def used(entry: Path, number: int = 16, seconds: float = 7 * 86_400) -> Path:

@@ -72,7 +72,7 @@ def run_serve(options: Namespace) -> None:
         from nmt_keras.serving.server import RequestLimits, create_app
     except ModuleNotFoundError as error:
         raise UserError(f"serve needs pip install 'nmt-keras[serve]'. Received: {error}.") from None
-    from nmt_keras.serving.served_model import ServedModel, say
+    from nmt_keras.serving.served_model import ServedModel
 
     limits = RequestLimits(
         max_batch=options.max_batch,
@@ -83,7 +83,7 @@ def run_serve(options: Namespace) -> None:
     with _listener(options.host, options.port) as listener:
         models = [ServedModel(reference, _locator(reference)) for reference in references]
         host = f"[{options.host}]" if ":" in options.host else options.host
-        say(f"http://{host}:{options.port} serves {', '.join(references)}")
+        print(f"http://{host}:{options.port} serves {', '.join(references)}", file=sys.stderr)
         config = uvicorn.Config(
             create_app(models, limits),
             log_level="warning",
@@ -93,6 +93,8 @@ def run_serve(options: Namespace) -> None:
         )
         # uvicorn stops gracefully, and then raises the signal once more for whoever handled it before.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
 

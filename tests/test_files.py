@@ -75,7 +75,7 @@ def test_a_failed_or_killed_writer_leaves_what_was_there(tmp_path: Path) -> None
 def test_the_longest_name_is_written(tmp_path: Path) -> None:
     name = "é" * 125 + ".json"  # 255 bytes, as many as file systems take
     write_json(tmp_path / name, [1])
-    assert read_json(tmp_path / name) == [1]
+    assert read_json(tmp_path / name, list) == [1]
 
 
 @pytest.mark.parametrize("content", ["", '{"epochs": 3', "\x00\x00\x00", "\udcff"])

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 
 from nmt_keras.config import ARCHITECTURES, ArchitectureConfig, SearchConfig
-from nmt_keras.errors import ConfigError, ModelError
+from nmt_keras.errors import ConfigError, DamagedFileError, ModelError
 from nmt_keras.files import read_json, write_json, written_whole
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.models.factory import build_model
@@ -114,15 +114,12 @@ def read_held_out(directory: Path) -> list[str]:
     """The sentences that `save_held_out` wrote; none where there is no such file.
 
     Raises:
-        ModelError: the file holds something else.
+        DamagedFileError: the file holds something else.
     """
     path = directory / _HELD_OUT
-    try:
-        sentences = read_json(path) if path.is_file() else []
-        if not isinstance(sentences, list) or not all(isinstance(sentence, str) for sentence in sentences):
-            raise ValueError("no list of sentences")
-    except ValueError as error:
-        raise ModelError(f"{path} must be a list of sentences. Received: {error}.") from None
+    sentences: list[str] = read_json(path, list) if path.is_file() else []
+    if not all(isinstance(sentence, str) for sentence in sentences):
+        raise DamagedFileError(f"{path} must be a list of sentences. Received: something else in it.")
     return sentences
 
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nmt_keras.errors import ModelError
 from nmt_keras.files import read_json
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.signatures import TranslationServer
@@ -53,19 +52,13 @@ def training_facts(model_directory: Path) -> dict[str, Any]:
     """What a directory that was trained into tells of the training; empty for one that holds nothing but the model.
 
     Raises:
-        ModelError: a file of the training is damaged.
+        DamagedFileError: a file of the training is damaged.
     """
     facts: dict[str, Any] = {}
     for name, kept in (("settings.json", _OF_TRAINING), ("training.json", _OF_SUMMARY)):
         path = model_directory / name
         if path.is_file():
-            try:
-                values = dict(read_json(path))
-            except (OSError, ValueError, TypeError, RecursionError) as error:
-                raise ModelError(
-                    f"{path} must be as the training wrote it. Received: {error!r}. Train anew, or remove it; then the "
-                    "card of the exported model does not tell of the training."
-                ) from None
+            values = read_json(path)
             facts |= {key: values[key] for key in kept if key in values}
     return facts
 

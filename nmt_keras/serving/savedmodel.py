@@ -21,7 +21,7 @@ import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
 
 from nmt_keras.config import SearchConfig
 from nmt_keras.decoding.translator import Translator
-from nmt_keras.errors import ConfigError, ModelError, UserError
+from nmt_keras.errors import ConfigError, DamagedFileError, ModelError, UserError
 from nmt_keras.files import read_json, write_json
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.model_card import Provenance, as_markdown, model_card
@@ -206,7 +206,7 @@ def read_card(path: Path) -> Any:
     """What the card in a directory says, unchecked; it has the hashes of all files.
 
     Raises:
-        OSError, ValueError: there is none, or it is damaged.
+        OSError, DamagedFileError: there is none, or it is damaged.
     """
     return read_json(path / _CARD)
 
@@ -226,10 +226,10 @@ def checked_card(path: Path) -> dict[str, Any]:
             raise ModelError(
                 f"{path / _CARD} must be of format {FORMAT}. Received: format {card['format']}. Export the model anew."
             )
-        files = dict(card["files"].items())
+        files = dict(card["files"])
         list(card["signatures"])
         int(card["limits"]["max_beam_size"])  # servers read it
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, DamagedFileError) as error:
         raise ModelError(
             f"{path / _CARD} is not the card of an exported model: {error!r}. Export the model anew."
         ) from None

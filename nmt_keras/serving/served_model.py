@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from nmt_keras.errors import DamagedFileError
 from nmt_keras.serving.savedmodel import ExportedModel, check_export, load_export, read_card
 
 STATUS = ("fine", "split", "cut", "repaired")
@@ -85,10 +86,10 @@ class ServedModel:
             self._exported = self._load(path)
         except Exception as error:  # whatever is wrong with the new one, the present one serves
             if found is not None or self._is_due(None):
-                say(f"{self.reference} goes on with {self._exported.path}: {error}")
+                print(f"{self.reference} goes on with {self._exported.path}: {error}", file=sys.stderr)
             return False
         self._failed = _NOTHING_FAILED
-        say(f"{self.reference} is now {path}")
+        print(f"{self.reference} is now {path}", file=sys.stderr)
         return True
 
     def _is_due(self, found: tuple[Path, Any] | None) -> bool:
@@ -135,15 +136,9 @@ class ServedModel:
         ]
 
 
-def say(message: str) -> None:
-    """Tells whoever runs the server; that nobody listens any longer is no reason to stop."""
-    with suppress(OSError, ValueError):
-        print(message, file=sys.stderr, flush=True)
-
-
 def _hashes(path: Path) -> Any:
     """What tells an exported model from another in its place; None where the card does not say it."""
-    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):  # of which loading the model tells
+    with suppress(OSError, KeyError, DamagedFileError):  # of which loading the model tells
         return read_card(path)["files"]
     return None
 

@@ -73,7 +73,9 @@ def mlflow_errors(error_type: type[UserError], doing: str) -> Iterator[None]:
         try:
             with _told_if_slow(doing):
                 for uri in _addresses():
-                    _made(uri)
+                    database = local_path(uri)
+                    if database is not None and uri.startswith("sqlite"):
+                        _make(database)
                 yield
         except UserError:
             raise
@@ -151,15 +153,12 @@ def local_path(uri: str) -> Path | None:
 
 
 @cache
-def _made(uri: str) -> None:
+def _make(database: Path) -> None:
     """Makes the database of a local store, if there is none.
 
     It takes its place only when it is whole: of processes that make one at once, the first to be ready wins, and one
     that is killed leaves none that cannot be used.
     """
-    database = local_path(uri)
-    if database is None or not uri.startswith("sqlite"):
-        return
     if database.exists():
         with database.open("rb") as file:  # MLflow would try for minutes
             if file.read(16) not in (b"", b"SQLite format 3\0"):

@@ -130,14 +130,14 @@ def open_run_directory(path: Path, settings: Mapping[str, Any]) -> Iterator[RunD
 def _kept_settings(path: Path) -> dict[str, Any] | None:
     """The settings of a training; many programs have a file of that name."""
     try:
-        kept = read_json(path / SETTINGS)
+        kept: dict[str, Any] = read_json(path / SETTINGS)
     except FileNotFoundError:
         return None
     except DamagedFileError as error:
         if (path / SUMMARY).exists() or (path / CHECKPOINT).exists():
             raise DamagedFileError(f"{error} {_ANOTHER_OUTPUT}") from None
         return None
-    return kept if isinstance(kept, dict) and "train_sha256" in kept else None
+    return kept if "train_sha256" in kept else None
 
 
 def _check_settings(path: Path, begun: Mapping[str, Any], given: Mapping[str, Any]) -> None:

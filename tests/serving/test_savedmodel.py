@@ -18,7 +18,7 @@ import pytest
 
 from nmt_keras.config import SearchConfig
 from nmt_keras.decoding.translator import Translation, Translator
-from nmt_keras.errors import ConfigError, ModelError
+from nmt_keras.errors import ConfigError, DamagedFileError, ModelError
 from nmt_keras.files import read_json, write_json
 from nmt_keras.models.directory import (
     LoadedModel,
@@ -199,7 +199,7 @@ def test_scores_and_licence_are_on_the_card(loaded: LoadedModel, tmp_path: Path)
 @pytest.mark.parametrize("content", ["", '{"corpus": ', "3", '["a"]', "[" * 100_000])
 def test_damaged_facts_of_a_training_are_told(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(ModelError, match=rf"{name} must be as the training wrote it. Received: \w+"):
+    with pytest.raises(DamagedFileError, match=rf"{name} must hold .* Received"):
         training_facts(tmp_path)
 
 
@@ -278,9 +278,9 @@ def test_files_that_are_not_as_written_are_refused(copy: Path, name: str, fault:
     [
         (lambda card: card.update(format=2), "must be of format 1. Received: format 2"),
         (lambda card: card.pop("files"), "is not the card of an exported model: KeyError"),
-        (lambda card: card.update(files=3), "is not the card of an exported model: AttributeError"),
+        (lambda card: card.update(files=3), "is not the card of an exported model: TypeError"),
         (lambda card: card.pop("limits"), "is not the card of an exported model: KeyError"),
-        (lambda card: card.update(files=[[1, 2], ["a", "b"]]), "is not the card of an exported model: AttributeError"),
+        (lambda card: card.update(files=[["a", "b", "c"]]), "is not the card of an exported model: ValueError"),
         (lambda card: card["limits"].update(max_beam_size=1e999), "is not the card of an exported model: Overflow"),
         (lambda card: card["signatures"].append("summarize"), "cannot be loaded with tensorflow"),
         (lambda card: card["files"].clear(), "missing or changed"),
@@ -294,7 +294,7 @@ def test_cards_that_do_not_fit_are_refused(copy: Path, change: Callable[[Any], A
 
 def test_a_card_without_end_is_refused(copy: Path) -> None:
     (copy / "model_card.json").write_text("[" * 100_000)
-    with pytest.raises(ModelError, match="is not the card of an exported model: RecursionError"):
+    with pytest.raises(ModelError, match="is not the card of an exported model: DamagedFileError"):
         load_export(copy)
 
 

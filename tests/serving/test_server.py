@@ -1,7 +1,6 @@
 """The server's answers to good and bad requests, with a model in place of one that computes."""
 
 import gc
-import io
 import json
 import math
 import random
@@ -362,14 +361,6 @@ def test_a_model_that_is_replaced_in_its_place_is_loaded(
     )
     assert translations() != before
     assert model.refresh() is None
-
-
-def test_a_closed_log_ends_no_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for stream in (None, io.StringIO()):
-        if stream is not None:
-            stream.close()
-        monkeypatch.setattr("sys.stderr", stream)
-        served_model.say("something")
 
 
 @pytest.mark.parametrize("name", ["reload_seconds", "max_seconds", "max_batch", "max_waiting"])
