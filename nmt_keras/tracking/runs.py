@@ -6,6 +6,7 @@ artifacts in ./mlruns. Inside `mlflow run` the run that it opened is resumed.
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
 
 from nmt_keras.config import flat
 from nmt_keras.errors import UserError
@@ -196,12 +199,16 @@ class Run:
             if not directory.is_dir():
                 raise UserError(f"A model to log must be a directory. Received: {directory}.")
         self.flush()
-        with mlflow_errors(UserError, f"Logging model {name!r}"):
+        with mlflow_errors(UserError, f"Logging model {name!r}"), TemporaryDirectory() as temporary:
             import mlflow
             from mlflow.models import Model, ModelSignature
             from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
             from mlflow.types.schema import AnyType
 
+            artifacts = {"saved_model": str(saved_model), "model": str(model_directory)}
+            for artifact, location in artifacts.items():
+                if quote(location) != location:  # MLflow reads it as an address, in which some signs mean something
+                    artifacts[artifact] = shutil.copytree(location, f"{temporary}/{artifact}")
             info = Model.log(
                 artifact_path=None,
                 flavor=mlflow.pyfunc,
@@ -209,7 +216,7 @@ class Run:
                 name=name,
                 run_id=self.run_id,
                 python_model=str(PYFUNC_FILE),
-                artifacts={"saved_model": str(saved_model), "model": str(model_directory)},
+                artifacts=artifacts,
                 pip_requirements=[f"{package}=={version(package)}" for package in PYFUNC_PACKAGES],
                 # A named column takes the most forms of request, the empty list among them. As strings, MLflow would
                 # give null and numbers to the model as text; as they are, the model refuses them.
