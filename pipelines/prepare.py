@@ -2,7 +2,7 @@
 
 import sys
 
-from nmt_keras.cli import main
+from nmt_keras.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["prepare", *sys.argv[1:]]))

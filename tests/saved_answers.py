@@ -10,7 +10,7 @@ from nmt_keras.config import SearchConfig
 from nmt_keras.decoding.compilation import compile_inference
 from nmt_keras.decoding.translator import Translator
 from nmt_keras.models.directory import load_model
-from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID
+from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
 SENTENCES = ["one two three", "nine", "seven seven zero four", "eight five"]
 

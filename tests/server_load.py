@@ -160,7 +160,7 @@ def serving(log: Path, *options: str, port: int | None = None) -> Iterator[Serve
     """
     if port is None:
         port = free_port()
-    command = [sys.executable, "-c", "import sys; from nmt_keras.cli import main; sys.exit(main())", "serve"]
+    command = [sys.executable, "-c", "import sys; from nmt_keras.cli.main import main; sys.exit(main())", "serve"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, *options, "--port", str(port)], stdout=output, stderr=subprocess.STDOUT, env={**os.environ}

@@ -13,7 +13,7 @@ from nmt_keras.decoding.compilation import compile_inference
 from nmt_keras.errors import ConfigError, ModelError
 from nmt_keras.metrics.alignment_error import AlignmentScore, Link, alignment_error_rate, word_links
 from nmt_keras.models.directory import LoadedModel
-from nmt_keras.special_tokens import BOS_ID
+from nmt_keras.text.special_tokens import BOS_ID
 from nmt_keras.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from nmt_keras.errors import ConfigError
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.models.factory import build_model
-from nmt_keras.special_tokens import PAD_ID
+from nmt_keras.text.special_tokens import PAD_ID
 from nmt_keras.training.losses import token_cross_entropy
 
 _MOST_SENTENCES = 256

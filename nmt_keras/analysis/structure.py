@@ -9,7 +9,7 @@ import numpy as np
 
 from nmt_keras.analysis.backend import require_tensorflow
 from nmt_keras.models.base import TranslationModel
-from nmt_keras.special_tokens import BOS_ID
+from nmt_keras.text.special_tokens import BOS_ID
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from nmt_keras.decoding.compilation import compile_inference
 from nmt_keras.models.base import TranslationModel
-from nmt_keras.special_tokens import BOS_ID, EOS_ID
+from nmt_keras.text.special_tokens import BOS_ID, EOS_ID
 from nmt_keras.training.losses import LabelSmoothedCrossEntropy
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from nmt_keras.data.batching import BatchShape, batches_by_length, ladder, plan_pass
 from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.errors import CorpusError
-from nmt_keras.special_tokens import BOS_ID, PAD_ID
+from nmt_keras.text.special_tokens import BOS_ID, PAD_ID
 from nmt_keras.text.tokenizer import Tokenizer
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]

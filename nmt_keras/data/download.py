@@ -7,7 +7,7 @@ from pathlib import Path
 import pooch
 
 from nmt_keras.errors import UserError
-from nmt_keras.progress import progress_bar
+from nmt_keras.system.progress import progress_bar
 
 _RETRIES = 4  # of each file; the pauses before them grow by a second each
 

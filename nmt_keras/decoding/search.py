@@ -10,7 +10,7 @@ from nmt_keras.config import SearchConfig
 from nmt_keras.decoding.scoring import length_penalty
 from nmt_keras.layers.masks import padding_mask, written_at
 from nmt_keras.models.base import Memory, State, TranslationModel
-from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
+from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
 
 Tensor = Any
 

@@ -17,9 +17,9 @@ import keras
 
 from nmt_keras.config import ARCHITECTURES, ArchitectureConfig, SearchConfig
 from nmt_keras.errors import ConfigError, DamagedFileError, ModelError
-from nmt_keras.files import read_json, write_json, written_whole
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.models.factory import build_model
+from nmt_keras.system.files import read_json, write_json, written_whole
 from nmt_keras.text.tokenizer import Tokenizer
 
 _FORMAT = 1

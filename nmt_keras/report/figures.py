@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmt_keras.files import written_whole
 from nmt_keras.report.chart import COLOURS, MOST_MARKERS, Chart, HeatMap
+from nmt_keras.system.files import written_whole
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,9 +6,9 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nmt_keras.files import written_whole
 from nmt_keras.report.chart import Chart, HeatMap, Table
 from nmt_keras.report.interactive import plot
+from nmt_keras.system.files import written_whole
 
 
 class Claim(NamedTuple):

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nmt_keras.files import read_json
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.signatures import TranslationServer
+from nmt_keras.system.files import read_json
 from nmt_keras.version import versions
 
 _PACKAGES = ("keras", "tensorflow", "tensorflow-text")

@@ -22,11 +22,11 @@ import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
 from nmt_keras.config import SearchConfig
 from nmt_keras.decoding.translator import Translator
 from nmt_keras.errors import ConfigError, DamagedFileError, ModelError, UserError
-from nmt_keras.files import read_json, write_json
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.model_card import Provenance, as_markdown, model_card
 from nmt_keras.serving.signatures import ServingLimits, TranslationServer
 from nmt_keras.serving.standalone import plain_path
+from nmt_keras.system.files import read_json, write_json
 
 FORMAT = 1
 """Of the files of an exported model."""

@@ -13,7 +13,7 @@ from nmt_keras.errors import ConfigError
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.source_text import cut_text, split_text
-from nmt_keras.special_tokens import BOS_ID, PAD_ID
+from nmt_keras.text.special_tokens import BOS_ID, PAD_ID
 
 _BATCH_TOKENS = 4096  # source slots searched at once: what bounds the memory that a request takes
 _LARGEST_LIMIT = 1_000_000  # lest numbers of tokens become too large for 32 bits

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from nmt_keras.special_tokens import EOS_ID
+from nmt_keras.text.special_tokens import EOS_ID
 from nmt_keras.text.tokenizer import Tokenizer
 
 FINE, SPLIT, CUT, REPAIRED = range(4)

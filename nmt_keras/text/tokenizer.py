@@ -15,7 +15,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from nmt_keras.errors import ConfigError
-from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
+from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
 
 _MAX_SENTENCES = 2_000_000
 _SPACE_SIGN = "\N{LOWER ONE EIGHTH BLOCK}"

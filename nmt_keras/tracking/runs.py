@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from nmt_keras.config import flat
 from nmt_keras.errors import UserError
-from nmt_keras.files import read_object, write_json
+from nmt_keras.system.files import read_object, write_json
 from nmt_keras.tracking.git import git_tags
 from nmt_keras.tracking.mlflow_client import load_mlflow, mlflow_errors, new_artifact_location, without_passwords
 from nmt_keras.training.run_directory import MLFLOW_RUN

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.dataset import TrainingBatches
-from nmt_keras.energy import EnergyMeter
 from nmt_keras.errors import TrainingError
+from nmt_keras.system.energy import EnergyMeter
 
 Logs = dict[str, Any]
 LogMetrics = Callable[[Mapping[str, float], int], None]

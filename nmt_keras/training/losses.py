@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from nmt_keras.special_tokens import PAD_ID
+from nmt_keras.text.special_tokens import PAD_ID
 
 Tensor = Any
 

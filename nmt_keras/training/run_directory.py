@@ -17,8 +17,8 @@ import keras
 
 from nmt_keras.config import differing, flat
 from nmt_keras.errors import ConfigError, DamagedFileError
-from nmt_keras.files import locked_directory, read_json, remove_partial, write_json
 from nmt_keras.models.directory import write_weights
+from nmt_keras.system.files import locked_directory, read_json, remove_partial, write_json
 from nmt_keras.training.settings import TrainingCost, TrainingSummary
 
 MLFLOW_RUN = "mlflow_run.json"

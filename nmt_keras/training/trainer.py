@@ -33,7 +33,7 @@ from nmt_keras.models.directory import (
     save_weights,
 )
 from nmt_keras.models.factory import build_model
-from nmt_keras.processes import peak_memory, processors
+from nmt_keras.system.processes import peak_memory, processors
 from nmt_keras.text.tokenizer import Tokenizer, train_vocabulary
 from nmt_keras.training.callbacks import (
     EpochOrder,

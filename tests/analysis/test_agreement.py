@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nmt_keras.analysis.agreement import BUCKETS, agreement_accuracy
-from nmt_keras.cli import main
+from nmt_keras.cli.main import main
 from nmt_keras.config import RecurrentConfig, SearchConfig
 from nmt_keras.data.parallel_text import AgreementPair, ParallelText
 from nmt_keras.data.phrasebook import agreement_pairs
@@ -18,7 +18,7 @@ from nmt_keras.data.phrasebook.agreement import LONGEST_DISTANCE
 from nmt_keras.decoding.compilation import compile_inference
 from nmt_keras.decoding.translator import Scorer
 from nmt_keras.models.directory import ModelDescription, save_description, save_weights
-from nmt_keras.special_tokens import BOS_ID
+from nmt_keras.text.special_tokens import BOS_ID
 
 
 class Table:

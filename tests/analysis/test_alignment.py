@@ -13,7 +13,7 @@ from PIL import Image
 
 from nmt_keras.analysis import alignment
 from nmt_keras.analysis.alignment import AttentionMap, alignment_errors, attention_maps
-from nmt_keras.cli import main
+from nmt_keras.cli.main import main
 from nmt_keras.config import (
     ArchitectureConfig,
     RecurrentAttentionConfig,
@@ -29,7 +29,7 @@ from nmt_keras.data.phrasebook import PhrasePair, phrasebook_corpus, phrasebook_
 from nmt_keras.errors import ConfigError, ModelError
 from nmt_keras.metrics.alignment_error import alignment_error_rate, word_links
 from nmt_keras.models.directory import LoadedModel, ModelDescription, load_model, save_description, save_weights
-from nmt_keras.special_tokens import BOS_ID
+from nmt_keras.text.special_tokens import BOS_ID
 from nmt_keras.training.settings import TrainingSettings
 from nmt_keras.training.trainer import train
 

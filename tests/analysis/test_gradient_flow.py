@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from nmt_keras.analysis.gradient_flow import gradient_flow, sentences_of_length, state_gradients, untrained
-from nmt_keras.cli import main
+from nmt_keras.cli.main import main
 from nmt_keras.config import (
     ArchitectureConfig,
     RecurrentAttentionConfig,
@@ -22,7 +22,7 @@ from nmt_keras.data.dataset import TokenizedText
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.errors import ConfigError
 from nmt_keras.models.directory import ModelDescription, load_model, save_description, save_weights
-from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID
+from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="gradients are taken with TensorFlow's tape"

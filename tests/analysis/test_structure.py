@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from nmt_keras.analysis.structure import multiply_adds, structure
-from nmt_keras.cli import main
+from nmt_keras.cli.main import main
 from nmt_keras.config import ArchitectureConfig, RecurrentAttentionConfig, RecurrentConfig, TransformerConfig
 from nmt_keras.models.factory import build_model
 

@@ -5,7 +5,7 @@ import pytest
 
 from nmt_keras.analysis import throughput
 from nmt_keras.analysis.throughput import step_times
-from nmt_keras.special_tokens import BOS_ID
+from nmt_keras.text.special_tokens import BOS_ID
 
 
 def test_batches_of_all_lengths_hold_as_many_tokens(build, contract_sizes) -> None:

@@ -29,7 +29,7 @@ OTHER_BACKENDS = [
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from nmt_keras.cli import main
+from nmt_keras.cli.main import main
 saved, *command = sys.argv[1:]
 if code := main(command):
     sys.exit(code)

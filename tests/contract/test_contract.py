@@ -12,7 +12,7 @@ from nmt_keras.config import ArchitectureConfig, SearchConfig
 from nmt_keras.decoding.compilation import compile_inference
 from nmt_keras.decoding.search import beam_search
 from nmt_keras.models.factory import build_model
-from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID
+from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
 V = 17
 SOURCE = np.array(

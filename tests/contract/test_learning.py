@@ -9,7 +9,7 @@ from keras import ops
 
 from nmt_keras.config import ArchitectureConfig
 from nmt_keras.models.factory import build_model
-from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID
+from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID
 from nmt_keras.training.losses import LabelSmoothedCrossEntropy
 
 V = 17

@@ -8,7 +8,7 @@ from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.dataset import TokenizedText, TrainingBatches, pad
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.errors import CorpusError
-from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID
+from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from nmt_keras.decoding.compilation import compile_inference
 from nmt_keras.decoding.scoring import length_penalty, token_log_probs
 from nmt_keras.decoding.search import beam_search
 from nmt_keras.models.base import TranslationModel
-from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
+from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
 
 SOURCE = np.array(
     [

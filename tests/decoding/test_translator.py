@@ -8,7 +8,7 @@ from keras import ops
 from nmt_keras.config import ArchitectureConfig, SearchConfig
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.decoding.translator import Scorer, Translator
-from nmt_keras.special_tokens import BOS_ID
+from nmt_keras.text.special_tokens import BOS_ID
 
 SENTENCES = [
     "one two three",

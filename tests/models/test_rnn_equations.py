@@ -8,7 +8,7 @@ from keras import ops
 from numpy_equations import attention_weights, recurrent_step, weights
 
 from nmt_keras.config import RecurrentAttentionConfig, RecurrentConfig
-from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID
+from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
 V = 11
 SOURCE = np.array([[5, 9, 4, 7, EOS_ID], [8, 6, EOS_ID, PAD_ID, PAD_ID], [EOS_ID, PAD_ID, PAD_ID, PAD_ID, PAD_ID]])

@@ -9,7 +9,7 @@ from numpy_equations import softmax, weights
 from scipy.special import ndtr
 
 from nmt_keras.config import TransformerConfig
-from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID
+from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
 V = 13
 SOURCE = np.array([[5, 9, 4, 7, EOS_ID], [8, 6, EOS_ID, PAD_ID, PAD_ID], [EOS_ID, PAD_ID, PAD_ID, PAD_ID, PAD_ID]])

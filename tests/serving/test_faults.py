@@ -12,14 +12,14 @@ import h5py
 import pytest
 from server_load import send_all, serving, translate
 
-from nmt_keras.cli import main
+from nmt_keras.cli.main import main
 from nmt_keras.config import TransformerConfig
 from nmt_keras.errors import ModelError
-from nmt_keras.files import read_json, write_json
 from nmt_keras.models.directory import LoadedModel, load_model, save_description, save_weights
 from nmt_keras.models.factory import build_model
+from nmt_keras.system.files import read_json, write_json
 from nmt_keras.tracking import runs
-from nmt_keras.tracking.promotion import promote_champion
+from nmt_keras.tracking.aliases import promote_champion
 from nmt_keras.tracking.registry import register
 
 

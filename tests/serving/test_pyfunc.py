@@ -18,7 +18,7 @@ import requests
 from free_port import free_port
 
 from nmt_keras.tracking import runs
-from nmt_keras.tracking.promotion import promote_champion
+from nmt_keras.tracking.aliases import promote_champion
 from nmt_keras.tracking.registry import register
 
 with warnings.catch_warnings():

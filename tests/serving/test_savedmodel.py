@@ -19,7 +19,6 @@ import pytest
 from nmt_keras.config import SearchConfig
 from nmt_keras.decoding.translator import Translation, Translator
 from nmt_keras.errors import ConfigError, DamagedFileError, ModelError
-from nmt_keras.files import read_json, write_json
 from nmt_keras.models.directory import (
     LoadedModel,
     load_model,
@@ -38,6 +37,7 @@ from nmt_keras.serving.savedmodel import (
     newest_version,
 )
 from nmt_keras.serving.standalone import plain_path
+from nmt_keras.system.files import read_json, write_json
 
 # The standalone program, run by its path, imports nothing of the package around it; nor does what follows.
 PROGRAM = """

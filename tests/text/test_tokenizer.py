@@ -9,8 +9,8 @@ import pytest
 import sentencepiece
 
 from nmt_keras.errors import ConfigError
-from nmt_keras.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
 from nmt_keras.text import tokenizer as tokenizer_module
+from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
 from nmt_keras.text.tokenizer import Tokenizer, normalize, train_vocabulary
 
 # Sentence -> what the model sees of it, written out by hand.

@@ -16,7 +16,7 @@ REGISTER = """
 import sys
 from pathlib import Path
 from nmt_keras.tracking import registry, runs
-from nmt_keras.tracking.promotion import promote_candidate
+from nmt_keras.tracking.aliases import promote_candidate
 
 print("ready", flush=True)
 sys.stdin.readline()

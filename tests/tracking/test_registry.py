@@ -8,7 +8,7 @@ import pytest
 
 from nmt_keras.errors import ModelError
 from nmt_keras.tracking import registry, runs
-from nmt_keras.tracking.promotion import promote_candidate
+from nmt_keras.tracking.aliases import promote_candidate
 
 
 def test_versions_are_counted_and_carry_the_figures(client, log_model) -> None:

@@ -5,7 +5,7 @@ import tempfile
 import pytest
 
 from nmt_keras.tracking import registry, runs
-from nmt_keras.tracking.promotion import promote_candidate
+from nmt_keras.tracking.aliases import promote_candidate
 
 
 @pytest.mark.heavy

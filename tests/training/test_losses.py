@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nmt_keras.special_tokens import PAD_ID
+from nmt_keras.text.special_tokens import PAD_ID
 from nmt_keras.training.losses import LabelSmoothedCrossEntropy, TokenLoss, token_cross_entropy
 
 V = 11

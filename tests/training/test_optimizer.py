@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from nmt_keras.config import ArchitectureConfig, RecurrentConfig, TransformerConfig
-from nmt_keras.special_tokens import BOS_ID, EOS_ID
+from nmt_keras.text.special_tokens import BOS_ID, EOS_ID
 from nmt_keras.training.losses import LabelSmoothedCrossEntropy, token_cross_entropy
 from nmt_keras.training.optimizer import WholeBatchAdam
 

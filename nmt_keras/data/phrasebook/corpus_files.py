@@ -7,7 +7,7 @@ from pathlib import Path
 from nmt_keras.data.phrasebook.agreement import agreement_pairs
 from nmt_keras.data.phrasebook.splits import phrasebook_pairs
 from nmt_keras.errors import ConfigError
-from nmt_keras.files import written_whole
+from nmt_keras.system.files import written_whole
 
 
 def write_phrasebook(directory: Path, train_size: int = 40_000, seed: int = 1) -> dict[str, int]:

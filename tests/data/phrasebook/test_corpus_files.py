@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt_keras.cli import main
+from nmt_keras.cli.main import main
 from nmt_keras.data.corpora import load_corpus
 from nmt_keras.data.phrasebook import agreement_pairs, phrasebook_corpus, phrasebook_pairs, write_phrasebook
 
