@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from nmt_keras.cli.train import check_languages, given_model, given_preset, given_test_set
+from nmt_keras.cli.inputs import check_languages, given_preset, load_model_option, load_test_set
 from nmt_keras.config import MOST_SEED, out_of_range, raise_faults
 from nmt_keras.errors import ConfigError, ModelError
 
@@ -49,7 +49,7 @@ def _english_french_model(options: Namespace) -> "LoadedModel":
     """The model, to be measured on the phrasebook."""
     from nmt_keras.data.phrasebook import NOTICE
 
-    loaded = given_model(options)
+    loaded = load_model_option(options)
     languages = f"{loaded.description.source_language}-{loaded.description.target_language}"
     if languages != "en-fr":
         raise ModelError(
@@ -115,7 +115,7 @@ def run_align(options: Namespace) -> None:
     from nmt_keras.report.figures import attention_map
     from nmt_keras.system.files import write_json
 
-    loaded = given_model(options)
+    loaded = load_model_option(options)
     target = options.target
     if target is None:
         from nmt_keras.decoding.translator import Translator
@@ -153,8 +153,8 @@ def run_gradient_flow(options: Namespace) -> None:
     from nmt_keras.report.figures import gradient_norms
     from nmt_keras.system.files import write_json
 
-    text, corpus, split = given_test_set(options)
-    loaded = given_model(options)
+    text, corpus, split = load_test_set(options)
+    loaded = load_model_option(options)
     check_languages(options, loaded)
     inputs, target_out_ids = sentences_of_length(TokenizedText(text, loaded.tokenizer), options.length)
     sentences, length = inputs["source_ids"].shape

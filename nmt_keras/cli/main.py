@@ -57,15 +57,8 @@ from nmt_keras.cli.options import (
 )
 from nmt_keras.cli.registry import run_models, run_promote, run_register, run_rollback
 from nmt_keras.cli.serve import run_export, run_serve
-from nmt_keras.cli.train import (
-    run_compare,
-    run_evaluate,
-    run_main,
-    run_phrasebook,
-    run_prepare,
-    run_train,
-    run_translate,
-)
+from nmt_keras.cli.train import run_compare, run_main, run_prepare, run_train
+from nmt_keras.cli.translate import run_evaluate, run_phrasebook, run_translate
 from nmt_keras.config import ARCHITECTURES, SECTIONS, Backend
 from nmt_keras.errors import ConfigError, TrainingError, UserError, user_message
 from nmt_keras.system.allocator import keep_freed_memory

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from jsonargparse import Namespace
 
-from nmt_keras.cli.train import check_languages, given_test_set
+from nmt_keras.cli.inputs import check_languages, load_test_set
 from nmt_keras.errors import ModelError, UserError
 
 
@@ -69,7 +69,7 @@ def run_promote(options: Namespace) -> int:
     from nmt_keras.experiments.promotion import Rules
 
     rules = Rules(options.min_gain, options.max_fall, options.max_milliseconds, options.export_sentences)
-    text, corpus, split = given_test_set(options)
+    text, corpus, split = load_test_set(options)
     from nmt_keras.experiments.promotion import judge
     from nmt_keras.models.directory import load_model
     from nmt_keras.serving.savedmodel import newest_version

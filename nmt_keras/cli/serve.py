@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from nmt_keras.cli.train import given_search
+from nmt_keras.cli.inputs import search_config
 from nmt_keras.errors import ConfigError, ModelError, UserError
 from nmt_keras.system.files import used
 
@@ -44,7 +44,7 @@ def run_export(options: Namespace) -> None:
             loaded,
             Path(options.output),
             held_out,
-            given_search(options, loaded),
+            search_config(options, loaded),
             limits=limits,
             provenance=Provenance(training_facts(directory), license=options.license),
             xla=options.xla,

@@ -1,87 +1,37 @@
-"""What each command does with its options: load, call, print. Figures go to stdout, all else to stderr."""
+"""The commands that read a corpus and train on it: load, call, print. Figures go to stdout, all else to stderr."""
 
-import json
 import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from nmt_keras.config import ARCHITECTURES, SECTIONS, Preset, SearchConfig, out_of_range, raise_faults
-from nmt_keras.errors import ConfigError, CorpusError, UserError
-from nmt_keras.system.files import written_whole
+from nmt_keras.cli.inputs import given_preset, load_corpus_option
+from nmt_keras.config import Preset
+from nmt_keras.errors import ConfigError
 from nmt_keras.system.processes import processors
-from nmt_keras.system.streams import require_open
 
 if TYPE_CHECKING:
-    from nmt_keras.data.parallel_text import Corpus, ParallelText
+    from nmt_keras.data.parallel_text import Corpus
     from nmt_keras.experiments.measurements import Effort
     from nmt_keras.experiments.run import Outcome
-    from nmt_keras.models.directory import LoadedModel
     from nmt_keras.training.settings import TrainingSettings
-
-_WRITTEN_AT_ONCE = 10_000
-"""Sentences that are translated before any translation is written: an interruption costs no more."""
-
-
-def _load_corpus(options: Namespace, only: str | None = None) -> "Corpus":
-    from nmt_keras.data.corpora import load_corpus
-
-    # Without --seed: what one command trains on, another must not test on.
-    languages = options.source_language, options.target_language
-    corpus = load_corpus(options.corpus, *languages, options.data_dir, only=only)
-    if corpus.notice:
-        print(corpus.notice, file=sys.stderr)
-    return corpus
-
-
-def given_preset(options: Namespace, architectures: Sequence[str]) -> Preset:
-    """The settings of these architectures; all faults are reported together."""
-    made: dict[str, Any] = {}
-    faults = []
-    for name in (*SECTIONS, *architectures):
-        make = ARCHITECTURES[name].configure if name in ARCHITECTURES else SECTIONS[name]
-        try:
-            made[name] = make(**options[name.replace("-", "_")].as_dict())
-        except ConfigError as error:
-            faults += [f"--{name}.{fault}" for fault in str(error).splitlines()]
-    if faults:
-        raise ConfigError("\n".join(faults))
-    return Preset({name: made.pop(name) for name in architectures}, **made)
-
-
-def _settings(options: Namespace, preset: Preset, architecture: str, seed: int) -> "TrainingSettings":
-    from nmt_keras.tracking.registry import resolve
-    from nmt_keras.training.settings import TrainingSettings
-
-    return TrainingSettings(
-        architecture=architecture,
-        sizes=preset.architectures[architecture],
-        vocabulary=preset.vocabulary,
-        training=preset.training,
-        search=preset.search,
-        seed=seed,
-        devices=options.devices,
-        max_minutes=options.get("max_minutes"),  # of `compare` it is a budget
-        init_from=resolve(options.init_from) if options.init_from else None,
-        init_reference=options.init_from,
-    )
 
 
 def run_prepare(options: Namespace) -> None:
     from nmt_keras.data.audit import audit, render
 
-    print(render(audit(_load_corpus(options))))
+    print(render(audit(load_corpus_option(options))))
 
 
 def run_train(options: Namespace) -> None:
     preset = given_preset(options, [options.architecture])
-    corpus = _load_corpus(options)
+    corpus = load_corpus_option(options)
     from nmt_keras.experiments.run import train_tracked
 
     output = options.output or (
@@ -167,7 +117,7 @@ def _experiment(options: Namespace, kind: str, seeds: Sequence[int], effort: "Ef
             f"Received: {os.environ['KERAS_BACKEND']}. `nmt-keras train` takes every backend."
         )
     preset = given_preset(options, list(dict.fromkeys(options.architectures.split(","))))
-    corpus = _load_corpus(options)
+    corpus = load_corpus_option(options)
     from nmt_keras.experiments.run import run_experiment
 
     directory = Path(options.output) if options.output else _new_directory(kind)
@@ -183,6 +133,24 @@ def _experiment(options: Namespace, kind: str, seeds: Sequence[int], effort: "Ef
     quick = kind == "main" or options.quick
     test_splits = ["test", *(others[:1] if quick else others)]
     return corpus, run_experiment(corpus, trainings, directory, test_splits, effort, jobs)
+
+
+def _settings(options: Namespace, preset: Preset, architecture: str, seed: int) -> "TrainingSettings":
+    from nmt_keras.tracking.registry import resolve
+    from nmt_keras.training.settings import TrainingSettings
+
+    return TrainingSettings(
+        architecture=architecture,
+        sizes=preset.architectures[architecture],
+        vocabulary=preset.vocabulary,
+        training=preset.training,
+        search=preset.search,
+        seed=seed,
+        devices=options.devices,
+        max_minutes=options.get("max_minutes"),  # of `compare` it is a budget
+        init_from=resolve(options.init_from) if options.init_from else None,
+        init_reference=options.init_from,
+    )
 
 
 def _new_directory(kind: str) -> Path:
@@ -218,130 +186,3 @@ def _failed(outcome: "Outcome") -> int:
     for name, why in outcome.failures.items():
         print(f"{name} failed: {why}", file=sys.stderr)
     return 1 if outcome.failures else 0
-
-
-def given_model(options: Namespace) -> "LoadedModel":
-    """The model of --model."""
-    from nmt_keras.models.directory import load_model
-    from nmt_keras.tracking.registry import resolve
-
-    return load_model(resolve(options.model))
-
-
-def given_search(options: Namespace, loaded: "LoadedModel") -> SearchConfig:
-    """The model's own settings of the search, but for those that are given."""
-    given = {name: options[name] for name in ("beam_size", "length_penalty", "batch_size")}
-    return replace(loaded.description.search, **{name: value for name, value in given.items() if value is not None})
-
-
-def run_evaluate(options: Namespace) -> None:
-    from nmt_keras.analysis.evaluation import evaluate
-    from nmt_keras.decoding.translator import Translator
-    from nmt_keras.metrics.tokenization import unit
-
-    if options.output is not None and Path(options.output).is_dir():
-        raise ConfigError(f"--output must be a file. Received: {options.output}, a directory.")
-    text, corpus, split = given_test_set(options)
-    loaded = given_model(options)
-    check_languages(options, loaded)
-    search = given_search(options, loaded)
-    languages = loaded.description.source_language, loaded.description.target_language
-    evaluation = evaluate(Translator(loaded.model, loaded.tokenizer, search), text, *languages)
-    if options.output is not None:
-        with written_whole(Path(options.output)) as beside:
-            beside.write_bytes(b"".join(map(_line, evaluation.hypotheses)))
-    if options.json:
-        figures = evaluation.as_json() | {"corpus": corpus, "split": split, "sentences": len(text)}
-        print(json.dumps(figures | {"search": asdict(search)}))
-        return
-    print(f"{corpus} {split}: {len(text):,} sentences, {evaluation.sentences_per_second:.1f} sentences/s")
-    for name, score in (("BLEU", evaluation.bleu), ("chrF", evaluation.chrf)):
-        print(f"{name} {score.score:.2f}  {score.signature}")
-    for row in evaluation.by_length:
-        lengths = f"{row['from']}-{row['to']}" if row["to"] else f"{row['from']}+"
-        scores = f"BLEU {row['bleu']:.2f}, chrF {row['chrf']:.2f}"
-        print(f"{lengths:>8} {unit(languages[0])}: {row['sentences']:5d} sentences, {scores}")
-
-
-def given_test_set(options: Namespace) -> "tuple[ParallelText, str | None, str | None]":
-    """The text to evaluate on, its corpus and split (None for files)."""
-    if options.source_file is None and options.reference_file is None:
-        corpus = _load_corpus(options, options.split)
-        return corpus.split(options.split), corpus.name, options.split
-    if options.source_file is None or options.reference_file is None:
-        raise ConfigError(
-            f"--source-file and --reference-file go together. Received: --source-file {options.source_file}, "
-            f"--reference-file {options.reference_file}."
-        )
-    from nmt_keras.data.text_files import read_line_pair
-
-    faults: list[str] = []
-    text = read_line_pair(Path(options.source_file), Path(options.reference_file), faults)
-    if text is None or faults:
-        raise CorpusError(faults)
-    return text, None, None
-
-
-def check_languages(options: Namespace, loaded: "LoadedModel") -> None:
-    """A model is measured on a corpus of its own languages; files are taken as they are.
-
-    Raises:
-        ConfigError: the corpus is of others.
-    """
-    description = loaded.description
-    languages = f"{description.source_language}-{description.target_language}"
-    given = f"{options.source_language}-{options.target_language}"
-    if options.source_file is None and given != languages:
-        raise ConfigError(
-            f"The corpus must be of the model's languages, {languages}. Received: {given}. "
-            f"Give --source-language and --target-language."
-        )
-
-
-def run_translate(options: Namespace) -> None:
-    from nmt_keras.decoding.translator import Translator
-    from nmt_keras.system.progress import progress_bar
-
-    require_open("stdin")
-    loaded = given_model(options)
-    search = given_search(options, loaded)
-    n_best = 1 if options.n_best is None else options.n_best
-    if not 1 <= n_best <= search.beam_size:
-        raise ConfigError(
-            f"--n-best must be at least 1 and at most the beam size. Received: --n-best {options.n_best}, "
-            f"and a beam of {search.beam_size}."
-        )
-    try:
-        lines = sys.stdin.buffer.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise UserError(
-            f"stdin:{line}: text must be UTF-8. Received: byte 0x{error.object[error.start]:02x}."
-        ) from None
-    if not lines:
-        return
-    sentences = [line.removesuffix("\r") for line in lines.removesuffix("\n").split("\n")]
-    translator = Translator(loaded.model, loaded.tokenizer, search, n_best)
-    with progress_bar("translating", len(sentences)) as advance:
-        for start in range(0, len(sentences), _WRITTEN_AT_ONCE):
-            translations = translator.n_best(sentences[start : start + _WRITTEN_AT_ONCE], advance)
-            for number, found in enumerate(translations, start=start + 1):
-                for text, score in found:
-                    place = "" if options.n_best is None else f"{number}\t{score:.4f}\t"
-                    sys.stdout.buffer.write(place.encode() + _line(text))
-            sys.stdout.buffer.flush()
-
-
-def _line(translation: str) -> bytes:
-    """A line to write; a model may spell a line break by its bytes."""
-    return " ".join(translation.split("\n")).encode() + b"\n"
-
-
-def run_phrasebook(options: Namespace) -> None:
-    from nmt_keras.data.phrasebook import NOTICE, write_phrasebook
-    from nmt_keras.data.phrasebook.splits import MOST_PAIRS
-
-    raise_faults(out_of_range("--size", options.size, 1, MOST_PAIRS))
-    sizes = write_phrasebook(Path(options.output), options.size, options.seed)
-    print(NOTICE, file=sys.stderr)
-    print(f"{options.output}: pairs in " + ", ".join(f"{split} {pairs:,}" for split, pairs in sizes.items()))

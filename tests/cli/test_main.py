@@ -21,6 +21,7 @@ from jsonargparse import Namespace
 
 from nmt_keras.cli import main as cli
 from nmt_keras.cli import train as commands
+from nmt_keras.cli import translate
 from nmt_keras.cli.main import main
 from nmt_keras.errors import ConfigError, DamagedFileError, TrainingError
 from nmt_keras.experiments import run as experiment
@@ -119,7 +120,7 @@ def test_the_n_best_translations(
         rows.append([line.split("\t") for line in capsys.readouterr().out.splitlines()])
     best, n_best = rows
     with monkeypatch.context() as patch:
-        patch.setattr(commands, "_WRITTEN_AT_ONCE", 2)
+        patch.setattr(translate, "_WRITTEN_AT_ONCE", 2)
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbf" + text)))
         assert main(["translate", "--model", str(trained), "--beam-size", "4", "--n-best", "3"]) == 0
         assert [line.split("\t") for line in capsys.readouterr().out.splitlines()] == n_best
