@@ -1,8 +1,11 @@
 """The settings of a training, as frozen dataclasses. Values come from a preset, a file and the command line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from importlib import resources
 from typing import Any, Literal, NamedTuple
+
+import yaml
 
 from nmt_keras.errors import ConfigError
 
@@ -265,7 +268,7 @@ class SearchConfig:
         raise_faults(range_faults(self))
 
 
-SECTIONS = {"vocabulary": VocabularyConfig, "training": TrainingConfig, "search": SearchConfig}
+SECTIONS: dict[str, Any] = {"vocabulary": VocabularyConfig, "training": TrainingConfig, "search": SearchConfig}
 
 
 @dataclass(frozen=True)
@@ -283,6 +286,40 @@ class Preset:
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+
+
+PRESETS = ("debug", "quick", "tiny", "base", "big")
+
+
+def load_preset(name: str, architectures: Iterable[str] = ARCHITECTURES) -> Preset:
+    """Read the settings that a preset names.
+
+    Args:
+        name: one of `PRESETS`.
+        architectures: names of the architectures whose sizes are wanted; all by default.
+
+    Returns:
+        The settings; `dataclasses.replace` changes them.
+
+    Raises:
+        ConfigError: there is no preset, or no architecture, of that name.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> preset = nmt_keras.load_preset("quick")
+        >>> preset.architectures["lstm"].hidden_dim
+        128
+        >>> short = replace(preset, training=replace(preset.training, epochs=1))
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"--preset must be one of {', '.join(PRESETS)}. Received: {name!r}.")
+    names = list(architectures)
+    if unknown := [each for each in names if each not in ARCHITECTURES]:
+        raise ConfigError(f"An architecture is one of {', '.join(ARCHITECTURES)}. Received: {', '.join(unknown)!r}.")
+    text = resources.files("nmt_keras").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
+    given: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    sizes = {each: ARCHITECTURES[each].configure(**given.get(each, {})) for each in names}
+    return Preset(sizes, **{section: make(**given.get(section, {})) for section, make in SECTIONS.items()})
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

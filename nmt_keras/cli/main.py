@@ -12,13 +12,11 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib import resources
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from tempfile import TemporaryDirectory
 from typing import get_args
 
-import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from nmt_keras.cli.analyse import (
@@ -59,14 +57,12 @@ from nmt_keras.cli.registry import run_models, run_promote, run_register, run_ro
 from nmt_keras.cli.serve import run_export, run_serve
 from nmt_keras.cli.train import run_compare, run_main, run_prepare, run_train
 from nmt_keras.cli.translate import run_evaluate, run_phrasebook, run_translate
-from nmt_keras.config import ARCHITECTURES, SECTIONS, Backend
+from nmt_keras.config import ARCHITECTURES, PRESETS, SECTIONS, Backend, load_preset
 from nmt_keras.errors import ConfigError, TrainingError, UserError, user_message
 from nmt_keras.system.allocator import keep_freed_memory
 from nmt_keras.system.processes import end_on_signals
 from nmt_keras.system.streams import discard, discard_unwritable, require_open, usable_streams
 from nmt_keras.version import VERSION
-
-PRESETS = ("debug", "quick", "tiny", "base", "big")
 
 
 @dataclass(frozen=True)
@@ -203,33 +199,22 @@ def _add_sections(parser: ArgumentParser, command: Command, arguments: Sequence[
         The options that decide which others there are, and with what defaults.
     """
     preset = _given(arguments, "--preset", command.preset or "")
-    if preset not in PRESETS:
-        raise ConfigError(f"--preset must be one of {', '.join(PRESETS)}. Received: {preset!r}.")
-    parser.add_argument("--preset", type=str, default=preset, help=f"one of {', '.join(PRESETS)}")
     option = "architectures" if "," in command.architectures else "architecture"
     value = _given(arguments, f"--{option}", command.architectures)
     names = value.split(",") if option == "architectures" else [value]
-    if unknown := [name for name in names if name not in ARCHITECTURES]:
-        raise ConfigError(f"--{option} knows {', '.join(ARCHITECTURES)}. Received: {', '.join(unknown)!r}.")
+    defaults = load_preset(preset, names)
+    parser.add_argument("--preset", type=str, default=preset, help=f"one of {', '.join(PRESETS)}")
     parser.add_argument(
         f"--{option}",
         type=str,
         default=value,
         help=f"{'with commas, of' if option == 'architectures' else 'one of'} {', '.join(ARCHITECTURES)}",
     )
-    sections: dict[str, type] = SECTIONS | {name: ARCHITECTURES[name].sizes for name in names}
+    sections = {name: getattr(defaults, name) for name in SECTIONS} | dict(defaults.architectures)
     for name, section in sections.items():
         fixed = ARCHITECTURES[name].fixed if name in ARCHITECTURES else {}
-        parser.add_class_arguments(section, name, skip=set(fixed))
-    text = resources.files("nmt_keras").joinpath("presets", f"{preset}.yaml").read_text(encoding="utf-8")
-    parser.set_defaults(
-        {
-            f"{section}.{key}": setting
-            for section, items in yaml.safe_load(text).items()
-            if section in sections
-            for key, setting in items.items()
-        }
-    )
+        parser.add_class_arguments(type(section), name, skip=set(fixed))
+        parser.set_defaults({f"{name}.{key}": item for key, item in asdict(section).items() if key not in fixed})
     return {"preset": preset, option: value}
 
 
