@@ -56,6 +56,10 @@ class VocabularyConfig:
     Args:
         size: pieces at most, 4 special tokens and 256 bytes included.
         character_coverage: share of characters with a piece of their own; bytes spell the rest.
+
+    Example:
+        >>> nmt_keras.VocabularyConfig(size=2000).character_coverage
+        1.0
     """
 
     size: int = number(8000, 261, 10**6)
@@ -82,6 +86,14 @@ class TransformerConfig:
         max_positions: rows of learned positions.
         activation: of the feed-forward networks.
         tied_embeddings: one matrix for source, target and output (true), or three (false).
+
+    Example:
+        >>> nmt_keras.TransformerConfig(model_dim=256, num_heads=8).feed_forward_dim
+        256
+        >>> nmt_keras.TransformerConfig(model_dim=100, num_heads=8)
+        Traceback (most recent call last):
+            ...
+        nmt_keras.errors.ConfigError: model_dim must be even and a multiple of num_heads=8. Received: model_dim=100.
     """
 
     num_encoder_layers: int = number(4, 1, _MOST_LAYERS)
@@ -125,6 +137,10 @@ class RecurrentConfig:
             before it (Cho et al. 2014).
         tied_embeddings: one matrix for source, target and output, with a projection to its width before the output
             (Press and Wolf 2017); else three.
+
+    Example:
+        >>> nmt_keras.RecurrentConfig("gru", hidden_dim=512).encoder_direction
+        'forward'
     """
 
     cell: Cell
@@ -157,6 +173,10 @@ class RecurrentAttentionConfig(RecurrentConfig):
             state (Luong et al. 2015); additive of its state before the step (Bahdanau et al. 2015), with the context
             as an input of the step.
         input_feeding: the last attentional vector is an input of the next step (Luong et al. 2015, section 3.3).
+
+    Example:
+        >>> nmt_keras.RecurrentAttentionConfig("lstm", attention="additive").input_feeding
+        False
     """
 
     attention: Literal["general", "dot", "scaled_dot", "additive"] = "general"
@@ -221,6 +241,10 @@ class TrainingConfig:
         jit_compile: with TensorFlow, compile with XLA where model and devices allow it. JAX always does.
         precision: of the products of a training step, for accelerators that compute faster in bfloat16; weights, sums
             of the loss, validation and the model that is kept are float32 in any case.
+
+    Example:
+        >>> nmt_keras.TrainingConfig(epochs=5, learning_rate=1e-3).warmup_steps
+        2000
     """
 
     epochs: int = number(100, 1, 10**9)
@@ -256,6 +280,10 @@ class SearchConfig:
         max_length_ratio: a translation has at most this times the source's tokens, plus `extra_length`.
         extra_length: tokens, beside `max_length_ratio` times the source's.
         batch_size: sentences searched at once.
+
+    Example:
+        >>> nmt_keras.SearchConfig(beam_size=10).length_penalty
+        1.0
     """
 
     beam_size: int = number(5, 1, 1000)
@@ -280,6 +308,11 @@ class Preset:
         vocabulary: of the text.
         training: schedule and regularisation.
         search: for the model that is kept.
+
+    Example:
+        >>> own = nmt_keras.Preset({"gru": nmt_keras.RecurrentConfig("gru")})
+        >>> own.training.epochs
+        100
     """
 
     architectures: Mapping[str, ArchitectureConfig]

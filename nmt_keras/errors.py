@@ -6,23 +6,55 @@ from collections.abc import Sequence
 
 
 class UserError(Exception):
-    """What the user gave cannot be used. The message says the rule, the value received, where, and what to do."""
+    """What the user gave cannot be used. The message says the rule, the value received, where, and what to do.
+
+    Example:
+        >>> try:
+        ...     nmt_keras.load("no such directory")
+        ... except nmt_keras.UserError as error:
+        ...     print(error)
+        A model is a directory, models:/NAME@ALIAS, ... Received: 'no such directory', which is no directory.
+    """
 
 
 class ConfigError(UserError):
-    """A setting breaks its rule."""
+    """A setting breaks its rule.
+
+    Example:
+        >>> nmt_keras.SearchConfig(beam_size=0)
+        Traceback (most recent call last):
+            ...
+        nmt_keras.errors.ConfigError: beam_size must be from 1 to 1,000. Received: beam_size=0.
+    """
 
 
 class TrainingError(UserError):
-    """A training failed; exit code 1."""
+    """A training failed; exit code 1.
+
+    Example:
+        >>> issubclass(nmt_keras.TrainingError, nmt_keras.UserError)
+        True
+    """
 
 
 class ModelError(UserError):
-    """A model reference names no model, or one that is incomplete or inconsistent."""
+    """A model reference names no model, or one that is incomplete or inconsistent.
+
+    Example:
+        >>> nmt_keras.load("empty")
+        Traceback (most recent call last):
+            ...
+        nmt_keras.errors.ModelError: A model directory holds model.json, vocabulary.model ... Received: empty without ...
+    """
 
 
 class DamagedFileError(ModelError):
-    """A file that this program wrote does not hold what was written any more."""
+    """A file that this program wrote does not hold what was written any more.
+
+    Example:
+        >>> issubclass(nmt_keras.DamagedFileError, nmt_keras.ModelError)
+        True
+    """
 
 
 class CorpusError(UserError):
@@ -30,6 +62,13 @@ class CorpusError(UserError):
 
     Args:
         faults: every fault found, one line each, with file and line number where there is one.
+
+    Example:
+        >>> try:
+        ...     nmt_keras.load_corpus("empty")
+        ... except nmt_keras.CorpusError as error:
+        ...     len(error.faults)
+        3
     """
 
     def __init__(self, faults: Sequence[str]) -> None:

@@ -29,7 +29,9 @@ ORDER = [
     "tracking",
     "report",
     "experiments",
+    "api",
     "cli",
+    "__main__",
     "",  # the package itself, with the public names
 ]
 

@@ -46,6 +46,11 @@ def load_corpus(
         CorpusError: there is no such corpus, it lacks the languages, or its files have faults: all of them,
             each with file and line number.
         UserError: a file cannot be downloaded.
+
+    Example:
+        >>> phrasebook = nmt_keras.load_corpus("phrasebook")
+        >>> len(phrasebook.split("train"))
+        40000
     """
     _check_languages(source_language, target_language)
     if name == "phrasebook":

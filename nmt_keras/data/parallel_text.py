@@ -18,6 +18,11 @@ class ParallelText:
         origin: where they come from, for messages and for the tracked data set: a path, an address or a seed.
         source_path: the file in which `sources[i]` is line i + 1; empty when no file holds them so.
         target_path: the same for the targets; equal to `source_path` when one file holds both columns.
+
+    Example:
+        >>> text = nmt_keras.ParallelText(["I see.", "You see."], ["Je vois.", "Tu vois."])
+        >>> len(text)
+        2
     """
 
     sources: Sequence[str]
@@ -76,6 +81,11 @@ class Corpus:
         notice: what a reader of figures on this corpus must know; empty for ordinary text.
         listed: a few sentences that no split holds, with their translations, to show at the end of a run.
         agreement: pairs of a right and a wrong translation, to measure long-distance agreement with.
+
+    Example:
+        >>> own = nmt_keras.Corpus("mine", "en", "fr", {"train": text, "valid": text, "test": text})
+        >>> own.split("test").sources[0]
+        'I see.'
     """
 
     name: str

@@ -290,8 +290,9 @@ def _versions(corpus: Corpus, outcome: Outcome) -> Iterator[tuple[str, str]]:
     tags = git_tags(Path(__file__))
     commit = tags.get("mlflow.source.git.commit", "not in a git checkout")
     yield "git commit", commit + (", with changes" if tags.get("git_dirty") == "true" else "")
-    yield "MLflow run", outcome.run.run_id
-    yield "registered", f"{outcome.registered_name} version {outcome.version} ({outcome.best})"
+    if outcome.version is not None:
+        yield "MLflow run", outcome.run.run_id
+        yield "registered", f"{outcome.registered_name} version {outcome.version} ({outcome.best})"
     yield (
         "Python",
         f"{platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors",

@@ -26,7 +26,7 @@ from nmt_keras.system.files import locked_directory, read_json, read_object, wri
 from nmt_keras.system.processes import call_at_once
 from nmt_keras.tracking.aliases import promote_candidate
 from nmt_keras.tracking.registry import name_for, register
-from nmt_keras.tracking.runs import Run, kept_run
+from nmt_keras.tracking.runs import Run, UntrackedRun, kept_run
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
 from nmt_keras.training.trainer import finished_training, open_training, train_in
 
@@ -66,7 +66,7 @@ class Outcome:
         failures: what went wrong with the trainings that are not among them, by name.
         best: name of the model with the highest validation BLEU.
         registered_name: of the best model in the registry.
-        version: of it.
+        version: of it; None where nothing is tracked.
         aliases: that it was given.
         run: of the experiment; it is closed, but still takes artifacts.
         directory: of the experiment.
@@ -76,7 +76,7 @@ class Outcome:
     failures: Mapping[str, str]
     best: str
     registered_name: str
-    version: int
+    version: int | None
     aliases: Sequence[str]
     run: Run
     directory: Path
@@ -92,7 +92,7 @@ def train_tracked(
         settings: what to train, and how.
         directory: of the training; the run is not opened before it is this process's own.
         name: of the run; the architecture's by default.
-        parent: run of the experiment that this training is a part of.
+        parent: run of the experiment that this training is a part of; an `UntrackedRun` keeps MLflow out.
     """
     with open_training(corpus, settings, directory) as opened:
         if (finished := opened.summary()) is not None:
@@ -129,6 +129,7 @@ def run_experiment(
     test_splits: Sequence[str],
     effort: Effort,
     jobs: int = 1,
+    parent: Run | None = None,
 ) -> Outcome:
     """Trains each architecture, evaluates all, and registers the one that validates best.
 
@@ -143,6 +144,7 @@ def run_experiment(
         effort: which further measurements to make of the first model of each architecture.
         jobs: trainings at once, at most. Each has a process of its own, on its share of the processors; what is
             measured of the trained models is measured of one at a time.
+        parent: an `UntrackedRun` keeps MLflow out, and registers nothing.
 
     Raises:
         UserError: a mistake in the settings.
@@ -151,7 +153,7 @@ def run_experiment(
     named = {f"{settings.architecture}-seed{settings.seed}": settings for settings in trainings}
     with locked_directory(directory):
         unfinished = _unfinished(corpus, named, directory)
-        with _kept_run(corpus, "experiment", directory) as run:
+        with _kept_run(corpus, "experiment", directory, parent) as run:
             for split in corpus.splits:
                 _log_dataset(run, corpus, split)
             calls = {name: (corpus, named[name], directory / name / "model", name, run) for name in unfinished}
@@ -163,7 +165,8 @@ def run_experiment(
                 whys = (f"{name}: {why}" for name, why in failures.items())
                 raise TrainingError("Every training failed:\n" + "\n".join(whys))
             best = max(models, key=lambda name: models[name].summary.valid_bleu)
-            version, aliases = _registered(models[best], corpus, directory)
+            tracked = not isinstance(run, UntrackedRun)
+            version, aliases = _registered(models[best], corpus, directory) if tracked else (None, [])
     return Outcome(models, failures, best, _experiment(corpus), version, aliases, run, directory)
 
 
@@ -285,7 +288,9 @@ def _trained_model(
     assert summary is not None
     kept = directory / _RESULT
     wanted = _evaluated_on(corpus, test_splits, directory / "model")
-    if read_object(kept).get("evaluated_on") != wanted:
+    earlier = read_object(kept)
+    unlogged = not earlier.get("model_uri") and not isinstance(parent, UntrackedRun)
+    if earlier.get("evaluated_on") != wanted or unlogged:
         with _kept_run(corpus, name, directory / "model", parent) as run:
             _evaluate(corpus, settings, summary, directory, run, test_splits, effort, wanted)
     values = read_json(kept)

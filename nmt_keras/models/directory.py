@@ -25,6 +25,8 @@ from nmt_keras.text.tokenizer import Tokenizer
 _FORMAT = 1
 _DESCRIPTION, _VOCABULARY, _WEIGHTS = "model.json", "vocabulary.model", "model.weights.h5"
 _HELD_OUT = "held_out.json"
+MODEL_FILES = (_DESCRIPTION, _VOCABULARY, _WEIGHTS, _HELD_OUT)
+"""Of a model directory; what else lies there is of its training."""
 _HDF5_BYTES = 2048  # of one array in an HDF5 file, beside its content; less in truth
 
 

@@ -239,6 +239,24 @@ class Run:
         return LoggedModel(model_id=info.model_id, model_uri=f"models:/{info.model_id}")
 
 
+class UntrackedRun(Run):
+    """A run of which nothing is kept: for work that no store is to know of."""
+
+    def __init__(self) -> None:
+        self.run_id = self.experiment_id = ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return UntrackedRun, ()
+
+    def _nothing(self, *_: Any, **__: Any) -> None:
+        pass
+
+    log_parameters = log_metrics = flush = log_dataset = log_image = log_file = log_table = _nothing
+
+    def log_translation_model(self, *_: Any, **__: Any) -> LoggedModel:
+        return LoggedModel("", "")
+
+
 @contextmanager
 def start_run(
     name: str,
@@ -314,7 +332,13 @@ def _told() -> Iterator[None]:
 def kept_run(
     directory: Path, name: str, experiment: str, parent: Run | None = None, tags: Mapping[str, str] | None = None
 ) -> Iterator[Run]:
-    """The run of what is made in a directory: `start_run`, or the run that an earlier call opened for it."""
+    """The run of what is made in a directory: `start_run`, or the run that an earlier call opened for it.
+
+    Where the parent is untracked, so is the run.
+    """
+    if isinstance(parent, UntrackedRun):
+        yield parent
+        return
     with start_run(name, experiment, parent, tags, earlier_run(directory)) as run:
         write_json(directory / MLFLOW_RUN, {"run_id": run.run_id})
         yield run

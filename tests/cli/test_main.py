@@ -19,6 +19,7 @@ import pytest
 import yaml
 from jsonargparse import Namespace
 
+from nmt_keras import api
 from nmt_keras.cli import main as cli
 from nmt_keras.cli import train as commands
 from nmt_keras.cli import translate
@@ -302,9 +303,9 @@ def test_a_failed_training_is_no_mistake_of_the_user(
 )
 def test_trainings_at_once_share_no_machine_that_each_must_have(jobs: int, devices: str, limited_time: bool) -> None:
     with pytest.raises(ConfigError, match=f"--jobs must be at least 1, and 1 where .* Received: --jobs {jobs}"):
-        commands._jobs(Namespace(jobs=jobs, devices=devices), limited_time)
-    assert commands._jobs(Namespace(jobs=None, devices=devices), True) == 1
-    assert commands._jobs(Namespace(jobs=3, devices="1"), False) == 3
+        api._jobs(jobs, alone=limited_time or devices != "1")
+    assert api._jobs(None, alone=True) == 1
+    assert api._jobs(3, alone=False) == 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -493,7 +494,7 @@ def test_an_experiment_has_a_directory_of_its_own(
     assert "nothing is trained at present. Received: run, where" in capsys.readouterr().err
     assert not Path("mlflow.db").exists()
     assert not list(Path("run").iterdir())
-    assert len({commands._new_directory("comparison") for _ in range(3)}) == 3
+    assert len({api._new_directory() for _ in range(3)}) == 3
 
 
 def test_a_report_is_there_before_anything_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
