@@ -47,7 +47,7 @@ class Model:
     """
 
     def __init__(self, directory: Path, summary: TrainingSummary | None = None) -> None:
-        self.directory = directory
+        self.directory = directory.absolute()
         self.summary = summary
         self._translators: dict[tuple[SearchConfig, int], Translator] = {}
 
