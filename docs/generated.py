@@ -1,6 +1,6 @@
-"""Fill in the parts of pages that are made of the code when the pages are built (a hook of mkdocs).
+"""Fill in the tables of settings when the pages are built (a hook of mkdocs).
 
-A page holds `<!-- settings -->`, `<!-- presets -->` or `<!-- public names -->` where they go.
+A page holds `<!-- settings -->` or `<!-- presets -->` where they go.
 """
 
 import inspect
@@ -8,7 +8,6 @@ import re
 from dataclasses import MISSING, Field, asdict, fields
 from typing import Any, Literal, get_args, get_origin
 
-import nmt_keras
 from nmt_keras.config import ARCHITECTURES, PRESETS, SECTIONS, load_preset
 
 _CLASSES: dict[str, Any] = {**SECTIONS, **{name: each.sizes for name, each in ARCHITECTURES.items()}}
@@ -16,7 +15,7 @@ _CLASSES: dict[str, Any] = {**SECTIONS, **{name: each.sizes for name, each in AR
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace the marks in the text of a page."""
-    for mark, make in {"settings": settings, "presets": presets, "public names": public_names}.items():
+    for mark, make in {"settings": settings, "presets": presets}.items():
         if f"<!-- {mark} -->" in markdown:
             markdown = markdown.replace(f"<!-- {mark} -->", make())
     return markdown
@@ -96,17 +95,6 @@ def _flat(name: str) -> dict[tuple[str, str], Any]:
     sections = {section: asdict(getattr(preset, section)) for section in SECTIONS}
     sections |= {architecture: asdict(sizes) for architecture, sizes in preset.architectures.items()}
     return {(section, key): value for section, items in sections.items() for key, value in items.items()}
-
-
-def public_names() -> str:
-    """Return an instruction to mkdocstrings for each name that `import nmt_keras` gives."""
-    return "\n\n".join(_reference(name) for name in getattr(nmt_keras, "__all__", ()))
-
-
-def _reference(name: str) -> str:
-    value = getattr(nmt_keras, name)
-    place = f"{value.__module__}.{value.__qualname__}"
-    return f"::: {place}\n    options:\n      heading: nmt_keras.{name}\n      toc_label: {name}"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
