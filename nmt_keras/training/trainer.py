@@ -256,7 +256,7 @@ def _epochs(config: TrainingConfig, batches: TrainingBatches) -> int:
 
 
 def _fixed_settings(corpus: Corpus, settings: TrainingSettings) -> dict[str, Any]:
-    """What may not change between a training and its continuation: all but the time limit."""
+    """What may not change between a training and its continuation: all but the time limit and a name."""
     fixed = asdict(settings) | {
         "corpus": corpus.name,
         "languages": f"{corpus.source_language}-{corpus.target_language}",
@@ -265,7 +265,7 @@ def _fixed_settings(corpus: Corpus, settings: TrainingSettings) -> dict[str, Any
         "backend": keras.backend.backend(),
         "init_from": settings.init_from and str(settings.init_from),  # an alias may have moved since
     }
-    del fixed["max_minutes"]
+    del fixed["max_minutes"], fixed["preset"]
     return fixed
 
 

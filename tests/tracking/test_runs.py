@@ -263,6 +263,24 @@ def test_a_deleted_experiment_is_an_error_for_the_user(client) -> None:
         pytest.fail("the run was opened")
 
 
+def test_the_environment_names_another_experiment(client, monkeypatch) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "of my own")
+    with runs.start_run("job", "nmt-en-fr") as run:
+        pass
+    assert client.get_experiment(client.get_run(run.run_id).info.experiment_id).name == "of my own"
+
+
+def test_an_untracked_run_leaves_nothing(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with runs.kept_run(tmp_path / "m", "job", "any", runs.UntrackedRun()) as run:
+        run = pickle.loads(pickle.dumps(run))  # as a training's own process gets it
+        run.log_parameters({"seed": 1})
+        run.log_metrics({"train_loss": 1.0}, 20)
+        assert run.log_dataset("c", "train", sha256="00", pairs=1, origin="o", context="training") is None
+        assert run.log_translation_model(tmp_path, tmp_path, metrics={}).model_uri == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 def contents(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
