@@ -37,12 +37,7 @@ def training_cost(trained: Sequence[TrainedModel]) -> TrainingCost:
     """
     alone = [model.measurements.training_cost for model in trained if model.measurements.training_cost]
     costs = alone or [model.summary.cost for model in trained]
-    joules = [cost.joules_per_token for cost in costs if cost.joules_per_token is not None]
-    return TrainingCost(
-        statistics.fmean(cost.tokens_per_second for cost in costs),
-        statistics.fmean(joules) if joules else None,
-        costs[0].processors,
-    )
+    return TrainingCost(statistics.fmean(cost.tokens_per_second for cost in costs), costs[0].processors)
 
 
 def of_shared_seeds(models: Mapping[str, TrainedModel]) -> dict[str, TrainedModel]:

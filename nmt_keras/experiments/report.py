@@ -154,7 +154,6 @@ def _scores(
         max(row["valid_bleu"] for row in model.summary.history) for trained in grouped.values() for model in trained
     )
     costs = {name: training_cost(grouped[name]) for name in ranked}
-    energy = all(cost.joules_per_token is not None for cost in costs.values())
     # With fewer validations, that time is how long the training took.
     timed = all(len(model.summary.history) > 2 for trained in grouped.values() for model in trained)
     rows = []
@@ -177,7 +176,6 @@ def _scores(
                 mean_of_seeds([_length_ratio(of_seed, test.targets, language) for of_seed in hypotheses], ".3f"),
                 *([mean_of_seeds([seconds / 60 for seconds in times if seconds is not None], ".1f")] if timed else []),
                 f"{costs[name].tokens_per_second:,.0f}",
-                *([f"{costs[name].joules_per_token:.3f}"] if energy else []),
                 f"{max(model.summary.peak_memory for model in trained) / 1e9:.1f}",
                 mean_of_seeds([model.measurements.latency for model in trained], ".0f"),
                 f"{trained[0].summary.parameters:,}",
@@ -185,8 +183,8 @@ def _scores(
         )
     columns = [
         "architecture", "BLEU", "95% interval", "from the best", "chrF", "TER", "perplexity", "rare words %",
-        "repeated %", "length ratio", *([f"minutes to BLEU {goal:.1f}"] if timed else []), "tokens/s",
-        *(["J a token"] if energy else []), "GB", "ms a sentence", "parameters",
+        "repeated %", "length ratio", *([f"minutes to BLEU {goal:.1f}"] if timed else []), "tokens/s", "GB",
+        "ms a sentence", "parameters",
     ]  # fmt: skip
     first = grouped[ranked[0]][0]
     signatures = [first.evaluations["test"].bleu, first.evaluations["test"].chrf, first.measurements.ter]
@@ -203,7 +201,6 @@ def _scores(
         f"Rare words: share of the {wanted:,} words of the references that training has ten times or less. "
         f"Repeated: bigrams that their sentence already had (references: {repeated:.1f}%). "
         f"{minutes if timed else ''}Tokens/s: target tokens in training, on {costs[ranked[0]].processors} CPU. "
-        f"{'J a token: that the processors used in training, by their counters. ' if energy else ''}"
         "GB: peak memory of the training's process. ms a sentence: median latency, one sentence at a time. Signatures: "
         + "; ".join(score.signature for score in signatures)
     )

@@ -112,12 +112,10 @@ def train_tracked(
 
 
 def _training_figures(summary: TrainingSummary) -> dict[str, float]:
-    energy = summary.cost.joules_per_token
     return {
         "training_tokens_per_second": summary.cost.tokens_per_second,
         "training_peak_memory": summary.peak_memory,
         "parameters": summary.parameters,
-        **({} if energy is None else {"training_joules_per_token": energy}),
         **{f"dropped_{reason}": count for reason, count in summary.dropped.items()},
     }
 

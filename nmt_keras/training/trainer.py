@@ -1,6 +1,5 @@
 """One training, from parallel text to a model directory; interrupted, it goes on with the same command."""
 
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -171,7 +170,7 @@ def _train(
             "seconds": time.time() - began,
             "history": validation.history,
             "validation_seconds": validation.seconds,
-            "cost": [cost.seconds, cost.tokens, cost.joules],
+            "cost": [cost.seconds, cost.tokens],
             "losses": losses.losses,
         }
         run.save(model, state)
@@ -364,11 +363,7 @@ def _summary(
         steps=int(history[-1]["step"]),
         parameters=model.count_params(),
         parameters_outside_embeddings=model.count_params_outside_embeddings(),
-        cost=TrainingCost(
-            cost.tokens_per_second,
-            cost.joules_per_token if len(processors()) == os.cpu_count() else None,
-            len(processors()),
-        ),
+        cost=TrainingCost(cost.tokens_per_second, len(processors())),
         peak_memory=peak_memory(),
         valid_bleu=best["valid_bleu"],
         valid_loss=best["valid_loss"],

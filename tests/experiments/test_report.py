@@ -46,7 +46,7 @@ def trained(architecture: str, hypotheses: Sequence[str], seed: int = 1, scale: 
                 for n, bleu in ((1, 10.0), (2, 19.0), (3, 20.0 * scale), (4, 21.0))
             ],
             losses=[{"step": 20, "training_seconds": 60.0, "train_loss": 5.0}],
-            cost=TrainingCost(1234.0 * scale, 0.25, 2), parameters=123_456, peak_memory=2_000_000_000,
+            cost=TrainingCost(1234.0 * scale, 2), parameters=123_456, peak_memory=2_000_000_000,
             dropped={"length_ratio": 1, "too_many_tokens": 0},
         ),
     )  # fmt: skip
@@ -64,7 +64,7 @@ def test_the_table_of_scores() -> None:
     assert other == {
         "architecture": "gru", "BLEU": "31.00", "95% interval": "30.5 to 32.5", "from the best": "−31.00 (p 0.0200)",
         "chrF": "52.00", "TER": "43.00", "perplexity": "7.50", "rare words %": "100.0", "repeated %": "0.0",
-        "length ratio": "1.000", "minutes to BLEU 21.0": "6.7", "tokens/s": "1,234", "J a token": "0.250",
+        "length ratio": "1.000", "minutes to BLEU 21.0": "6.7", "tokens/s": "1,234",
         "GB": "2.0", "ms a sentence": "84", "parameters": "123,456",
     }  # fmt: skip
     words = sum(len(sentence.split()) for sentence in REFERENCES)
