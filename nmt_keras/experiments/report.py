@@ -13,7 +13,7 @@ import numpy as np
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.experiments.charts import chart_notes, charts
 from nmt_keras.experiments.claims import claims
-from nmt_keras.experiments.comparison import bleu_by_length, by_architecture, counts_by_architecture, training_cost
+from nmt_keras.experiments.comparison import bleu_by_length, by_architecture, counts_by_architecture
 from nmt_keras.experiments.run import Outcome, TrainedModel
 from nmt_keras.metrics.adequacy import rare_word_recall, repetition, word_counts
 from nmt_keras.metrics.bootstrap import Interval, SentenceCounts, mean_bleu
@@ -23,6 +23,7 @@ from nmt_keras.report.chart import HeatMap, Table
 from nmt_keras.report.figures import chart_image, heat_map_image
 from nmt_keras.report.page import Duel, Report, Translated, write_page
 from nmt_keras.report.summary import mean_of_seeds
+from nmt_keras.system.processes import processors
 from nmt_keras.tracking.git import git_tags
 from nmt_keras.version import versions
 
@@ -153,7 +154,6 @@ def _scores(
     goal = min(
         max(row["valid_bleu"] for row in model.summary.history) for trained in grouped.values() for model in trained
     )
-    costs = {name: training_cost(grouped[name]) for name in ranked}
     # With fewer validations, that time is how long the training took.
     timed = all(len(model.summary.history) > 2 for trained in grouped.values() for model in trained)
     rows = []
@@ -175,7 +175,7 @@ def _scores(
                 mean_of_seeds([100 * repetition(of_seed, language) for of_seed in hypotheses], ".1f"),
                 mean_of_seeds([_length_ratio(of_seed, test.targets, language) for of_seed in hypotheses], ".3f"),
                 *([mean_of_seeds([seconds / 60 for seconds in times if seconds is not None], ".1f")] if timed else []),
-                f"{costs[name].tokens_per_second:,.0f}",
+                mean_of_seeds([model.summary.cost.tokens_per_second for model in trained], ",.0f"),
                 f"{max(model.summary.peak_memory for model in trained) / 1e9:.1f}",
                 mean_of_seeds([model.measurements.latency for model in trained], ".0f"),
                 f"{trained[0].summary.parameters:,}",
@@ -190,17 +190,16 @@ def _scores(
     signatures = [first.evaluations["test"].bleu, first.evaluations["test"].chrf, first.measurements.ter]
     repeated = 100 * repetition(test.targets, language)
     wanted = rare_word_recall(test.targets, test.targets, seen, language).wanted
-    minutes = (
-        f"Minutes: of updates on {first.summary.cost.processors} CPU, to the first validation BLEU of {goal:.1f}, "
-        "which every training reached. "
-    )
+    minutes = f"Minutes: of updates, to the first validation BLEU of {goal:.1f}, which every training reached. "
+    shared = first.summary.cost.processors < len(processors())
     note = (
         "BLEU, chrF (higher is better) and TER (lower is better) on test, mean ± standard deviation over the seeds. "
         "The interval is that of bootstrap resampling of the test sentences. From the best: the difference in BLEU, "
         "and the larger of its two corrected p-values. Perplexity is per vocabulary token. "
         f"Rare words: share of the {wanted:,} words of the references that training has ten times or less. "
         f"Repeated: bigrams that their sentence already had (references: {repeated:.1f}%). "
-        f"{minutes if timed else ''}Tokens/s: target tokens in training, on {costs[ranked[0]].processors} CPU. "
+        f"{minutes if timed else ''}Tokens/s: target tokens in training. Each training had "
+        f"{first.summary.cost.processors} CPU{' while others ran beside it' if shared else ''}. "
         "GB: peak memory of the training's process. ms a sentence: median latency, one sentence at a time. Signatures: "
         + "; ".join(score.signature for score in signatures)
     )

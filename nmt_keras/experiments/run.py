@@ -299,7 +299,7 @@ def _trained_model(
     }
     agreement = values["agreement"] and Agreement.from_json(values["agreement"])
     measurements = kept_measurements(directory, effort) or measured(
-        directory, ReadyModel.of(load_model(directory / "model")), corpus, evaluations, settings, summary, effort
+        directory, ReadyModel.of(load_model(directory / "model")), corpus, evaluations, settings.seed, effort
     )
     saved_model = directory / values["saved_model"]
     return TrainedModel(settings, summary, evaluations, agreement, measurements, saved_model, values["model_uri"])
@@ -340,7 +340,7 @@ def _evaluate(
     if corpus.agreement:
         agreement = agreement_accuracy(ready.scorer, corpus.agreement)
         metrics["agreement_accuracy"] = agreement.total.accuracy
-    measurements = measured(directory, ready, corpus, evaluations, settings, summary, effort)
+    measurements = measured(directory, ready, corpus, evaluations, settings.seed, effort)
     metrics |= {"test_ter": measurements.ter.score, "test_latency_milliseconds": measurements.latency}
     metrics |= {f"{split}_perplexity": perplexity for split, perplexity in measurements.perplexity.items()}
     shutil.rmtree(directory / "export", ignore_errors=True)  # of an evaluation that was interrupted

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -17,7 +16,7 @@ from nmt_keras.config import SearchConfig, TrainingConfig, differing
 from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.cleaning import clean_corpus
 from nmt_keras.data.dataset import TokenizedText, TrainingBatches
-from nmt_keras.data.parallel_text import Corpus, ParallelText
+from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.decoding.translator import Scorer, Translator
 from nmt_keras.errors import ConfigError
 from nmt_keras.metrics.bleu import bleu
@@ -203,24 +202,6 @@ def finished_training(corpus: Corpus, settings: TrainingSettings, directory: Pat
         return None
     with open_training(corpus, settings, directory) as run:
         return run.summary()
-
-
-def training_cost(corpus: Corpus, settings: TrainingSettings, tokens: int) -> TrainingCost:
-    """What a training as `settings` has it takes, by a short one that nothing is kept of.
-
-    Args:
-        corpus: what to train on.
-        settings: what to train, and how; its limits are not used.
-        tokens: target tokens to train on.
-    """
-    corpus, _ = clean_corpus(corpus)
-    valid = corpus.split("valid")
-    few = ParallelText(valid.sources[:1], valid.targets[:1], valid.origin)
-    short = settings.within(f"{tokens}-tokens")
-    short = replace(short, training=replace(short.training, validate_every=short.training.epochs))
-    with TemporaryDirectory() as directory:
-        corpus = replace(corpus, splits={**corpus.splits, "valid": few})
-        return train(corpus, short, Path(directory), lambda *_: None).cost
 
 
 def _measure(
