@@ -19,8 +19,8 @@ from nmt_keras.metrics.adequacy import rare_word_recall, repetition, word_counts
 from nmt_keras.metrics.bootstrap import Interval, SentenceCounts, mean_bleu
 from nmt_keras.metrics.significance import PairedComparison
 from nmt_keras.metrics.tokenization import sentence_lengths
-from nmt_keras.report.chart import HeatMap, Table
-from nmt_keras.report.figures import chart_image, heat_map_image
+from nmt_keras.report.chart import Table
+from nmt_keras.report.figures import chart_image
 from nmt_keras.report.page import Duel, Report, Translated, write_page
 from nmt_keras.report.summary import mean_of_seeds
 from nmt_keras.system.processes import processors
@@ -57,10 +57,7 @@ def write_report(
     path = write_page(report, outcome.directory / "report.html")
     outcome.run.log_file(path)
     for name, chart in report.charts.items():
-        image = outcome.directory / "figures" / f"{name}.png"
-        outcome.run.log_image(
-            heat_map_image(chart, image) if isinstance(chart, HeatMap) else chart_image(chart, image), name
-        )
+        outcome.run.log_image(chart_image(chart, outcome.directory / "figures" / f"{name}.png"), name)
     for table in report.tables.values():
         columns = {name: [row[place] for row in table.rows] for place, name in enumerate(table.columns)}
         outcome.run.log_table(columns, f"tables/{table.name}")
