@@ -79,10 +79,6 @@ class Transformer(TranslationModel):
             return [self.source_embedding]
         return [self.source_embedding, self.target_embedding, self.output_embedding]
 
-    @property
-    def kernels(self) -> str:
-        return "matrix products over all positions"
-
     def _embed_source(self, ids: Tensor, training: bool | None) -> Tensor:
         return self._at_positions(self.source_embedding(ids), ops.arange(ops.shape(ids)[1]), training)
 

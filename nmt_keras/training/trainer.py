@@ -129,7 +129,7 @@ def _train(
     print(
         f"{model.name}: {model.count_params():,} parameters, backend {keras.backend.backend()}, "
         f"{num_devices} device{'s' * (num_devices > 1)}\n"
-        f"computed by {model.kernels}; {'XLA' if xla.used else 'no XLA'}: {xla.reason}",
+        f"{'XLA' if xla.used else 'no XLA'}: {xla.reason}",
         file=sys.stderr,
     )
     # Only XLA compiles for each shape; without it, more shapes cost nothing and save padding.
