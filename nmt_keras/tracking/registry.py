@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
 
 from nmt_keras.errors import ModelError
-from nmt_keras.system.files import used
 from nmt_keras.tracking.mlflow_client import load_mlflow, local_path, mlflow_errors, require_store
 
 FORMS = "a directory, models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/RUN_ID/MODEL_NAME"
@@ -244,7 +243,7 @@ def _fetch(location: str, path: str, name: str) -> Path:
             except OSError:
                 if not kept.is_dir():  # otherwise another process was first
                     raise
-    return used(kept)
+    return kept
 
 
 def _known(reference: str) -> str:
