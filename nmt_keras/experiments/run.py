@@ -112,12 +112,10 @@ def train_tracked(
 
 
 def _training_figures(summary: TrainingSummary) -> dict[str, float]:
-    energy = summary.cost.joules_per_token
     return {
         "training_tokens_per_second": summary.cost.tokens_per_second,
         "training_peak_memory": summary.peak_memory,
         "parameters": summary.parameters,
-        **({} if energy is None else {"training_joules_per_token": energy}),
         **{f"dropped_{reason}": count for reason, count in summary.dropped.items()},
     }
 
@@ -315,7 +313,7 @@ def _trained_model(
     }
     agreement = values["agreement"] and Agreement.from_json(values["agreement"])
     measurements = kept_measurements(directory, effort) or measured(
-        directory, ReadyModel.of(load_model(directory / "model")), corpus, evaluations, settings, summary, effort
+        directory, ReadyModel.of(load_model(directory / "model")), corpus, evaluations, settings.seed, effort
     )
     saved_model = directory / values["saved_model"]
     return TrainedModel(settings, summary, evaluations, agreement, measurements, saved_model, values["model_uri"])
@@ -356,7 +354,7 @@ def _evaluate(
     if corpus.agreement:
         agreement = agreement_accuracy(ready.scorer, corpus.agreement)
         metrics["agreement_accuracy"] = agreement.total.accuracy
-    measurements = measured(directory, ready, corpus, evaluations, settings, summary, effort)
+    measurements = measured(directory, ready, corpus, evaluations, settings.seed, effort)
     metrics |= {"test_ter": measurements.ter.score, "test_latency_milliseconds": measurements.latency}
     metrics |= {f"{split}_perplexity": perplexity for split, perplexity in measurements.perplexity.items()}
     shutil.rmtree(directory / "export", ignore_errors=True)  # of an evaluation that was interrupted

@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
 
 from nmt_keras.errors import ModelError
-from nmt_keras.system.files import used
 from nmt_keras.tracking.mlflow_client import load_mlflow, local_path, mlflow_errors, require_store
 
 _FIGURES = ("valid_bleu", "valid_loss", "test_bleu", "test_chrf", "test_sentences_per_second")
@@ -248,7 +247,7 @@ def _fetch(location: str, path: str, name: str) -> Path:
             except OSError:
                 if not kept.is_dir():  # otherwise another process was first
                     raise
-    return used(kept)
+    return kept
 
 
 def _known(reference: str) -> str:

@@ -92,13 +92,10 @@ class TrainingCost(NamedTuple):
 
     Args:
         tokens_per_second: real target tokens trained on per second, compilation and validation excluded.
-        joules_per_token: energy that the processors used for one of them; None unless they have counters and the
-            training had all processors.
         processors: that the training had to itself.
     """
 
     tokens_per_second: float
-    joules_per_token: float | None
     processors: int
 
 

@@ -1,4 +1,5 @@
 import json
+import pickle
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -272,8 +273,8 @@ def test_the_environment_names_another_experiment(client, monkeypatch) -> None:
 
 def test_an_untracked_run_leaves_nothing(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with runs.kept_run(tmp_path / "m", "job", "any", runs.UntrackedRun()) as run:
-        run = pickle.loads(pickle.dumps(run))  # as a training's own process gets it
+    with runs.kept_run(tmp_path / "m", "job", "any", runs.UntrackedRun()) as opened:
+        run = pickle.loads(pickle.dumps(opened))  # as a training's own process gets it
         run.log_parameters({"seed": 1})
         run.log_metrics({"train_loss": 1.0}, 20)
         assert run.log_dataset("c", "train", sha256="00", pairs=1, origin="o", context="training") is None
