@@ -256,9 +256,8 @@ def train(
     """
     settings = _settings(_preset(preset, [architecture]), architecture, seed, max_minutes, devices, init_from)
     languages = f"{corpus.source_language}-{corpus.target_language}"
-    name = preset if isinstance(preset, str) else "preset"
-    default = f"outputs/{Path(corpus.name).name}-{languages}-{architecture}-{name}-seed{seed}"
-    directory = Path(output or default)
+    name = "-".join(filter(None, [Path(corpus.name).name, languages, architecture, settings.preset, f"seed{seed}"]))
+    directory = Path(output or f"outputs/{name}")
     return Model(directory, train_tracked(corpus, settings, directory, parent=None if track else UntrackedRun()))
 
 
@@ -417,6 +416,7 @@ def _settings(
         max_minutes=max_minutes,
         init_from=None if init_from is None else resolve(str(init_from)),
         init_reference=None if init_from is None else str(init_from),
+        preset=preset.name,
     )
 
 

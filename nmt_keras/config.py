@@ -308,6 +308,7 @@ class Preset:
         vocabulary: of the text.
         training: schedule and regularisation.
         search: for the model that is kept.
+        name: of the preset, by which runs are told apart; empty for settings of one's own.
 
     Example:
         >>> own = nmt_keras.Preset({"gru": nmt_keras.RecurrentConfig("gru")})
@@ -319,6 +320,7 @@ class Preset:
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    name: str = ""
 
 
 PRESETS = ("debug", "quick", "tiny", "base", "big")
@@ -352,7 +354,7 @@ def load_preset(name: str, architectures: Iterable[str] = ARCHITECTURES) -> Pres
     text = resources.files("nmt_keras").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
     given: dict[str, dict[str, Any]] = yaml.safe_load(text)
     sizes = {each: ARCHITECTURES[each].configure(**given.get(each, {})) for each in names}
-    return Preset(sizes, **{section: make(**given.get(section, {})) for section, make in SECTIONS.items()})
+    return Preset(sizes, **{section: make(**given.get(section, {})) for section, make in SECTIONS.items()}, name=name)
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

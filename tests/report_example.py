@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 
-from nmt_keras.report.chart import Chart, HeatMap, Series, Table
+from nmt_keras.report.chart import Chart, Series, Table
 from nmt_keras.report.page import Claim, Duel, Report, Translated
 
 NAMES = ("rnn", "lstm", "gru", "rnn-attention", "lstm-attention", "gru-attention", "transformer")
@@ -33,8 +33,7 @@ def example() -> Report:
             found.append(Series(name, x, y, low, high, notes, colour))
         return found
 
-    waves = [[float(np.sin(position / 10_000 ** (i / 64))) for i in range(64)] for position in range(60)]
-    charts: list[Chart | HeatMap] = [
+    charts: list[Chart] = [
         Chart(
             "ranking",
             "BLEU with intervals",
@@ -73,8 +72,6 @@ def example() -> Report:
             ],
             log_y=True,
         ),
-        HeatMap("positions", "Positional encoding", "Dimension", "Position (token)", waves),
-        Chart("position-waves", "Waves", "Position (token)", "Encoding", [Series("dimension 0", [0, 1, 2], [0, 1, 0])]),
     ]
     source, target = ["▁The", "▁cat", "</s>"], ["▁Le", "▁ch", "at", "</s>"]
     longer = [f"▁word{number}" for number in range(14)]

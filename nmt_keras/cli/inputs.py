@@ -39,7 +39,7 @@ def given_preset(options: Namespace, architectures: Sequence[str]) -> Preset:
             faults += [f"--{name}.{fault}" for fault in str(error).splitlines()]
     if faults:
         raise ConfigError("\n".join(faults))
-    return Preset({name: made.pop(name) for name in architectures}, **made)
+    return Preset({name: made.pop(name) for name in architectures}, **made, name=options.preset)
 
 
 def load_model_option(options: Namespace) -> "LoadedModel":

@@ -21,7 +21,7 @@ def run_models(options: Namespace) -> None:
 def run_register(options: Namespace) -> None:
     from nmt_keras.models.directory import load_model, read_held_out
     from nmt_keras.serving.model_card import Provenance, training_facts
-    from nmt_keras.serving.savedmodel import export_savedmodel
+    from nmt_keras.serving.savedmodel import export_savedmodel, readable_card
     from nmt_keras.tracking.aliases import promote_candidate
     from nmt_keras.tracking.registry import check_name, name_for, register, resolve
     from nmt_keras.tracking.runs import earlier_run, start_run
@@ -40,6 +40,7 @@ def run_register(options: Namespace) -> None:
         export = export_savedmodel(loaded, Path(temporary), read_held_out(directory), provenance=Provenance(facts))
         # Not before: a run that opens again and fails would be a training that failed.
         with start_run("register", name, earlier=earlier_run(directory)) as run:
+            card = readable_card(export)
             logged = run.log_translation_model(
                 export,
                 directory,
@@ -48,7 +49,7 @@ def run_register(options: Namespace) -> None:
                 parameters={"architecture": description.architecture, "sizes": asdict(description.sizes)},
                 tags={"lineage": " < ".join(description.lineage)},
             )
-    version = register(logged.model_uri, name, tags)
+    version = register(logged.model_uri, name, tags, card)
     aliases = ", ".join(promote_candidate(name, version)) or "a newer one is the candidate"
     print(f"{options.model} is version {version} of {name}: {aliases}.")
 

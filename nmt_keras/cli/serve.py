@@ -16,7 +16,6 @@ from jsonargparse import Namespace
 
 from nmt_keras.cli.inputs import search_config
 from nmt_keras.errors import ConfigError, ModelError, UserError
-from nmt_keras.system.files import used
 
 _OF_MODEL = ("model.json", "vocabulary.model", "model.weights.h5")
 """The files that decide how a model directory translates."""
@@ -161,7 +160,7 @@ def _exported(directory: Path, reference: str) -> Path:
     if (kept / "1").is_dir():
         with suppress(ModelError):
             checked_card(kept / "1")
-            return used(kept) / "1"
+            return kept / "1"
         shutil.rmtree(kept / "1", ignore_errors=True)
     loaded = load_model(directory)
     if digest() != before:
@@ -177,4 +176,4 @@ def _exported(directory: Path, reference: str) -> Path:
     except ConfigError:
         if not (kept / "1").is_dir():  # otherwise another server was first
             raise
-    return used(kept) / "1"
+    return kept / "1"

@@ -4,7 +4,6 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
@@ -29,16 +28,13 @@ def run_train(options: Namespace) -> None:
     corpus = load_corpus_option(options)
     from nmt_keras import api
 
-    output = options.output or (
-        f"outputs/{Path(options.corpus).name}-{options.source_language}-{options.target_language}-"
-        f"{options.architecture}-{options.preset}-seed{options.seed}"
-    )
-    model = api.train(corpus, options.architecture, preset=preset, output=output, seed=options.seed, **_shared(options))
+    given = {"preset": preset, "output": options.output, "seed": options.seed}
+    model = api.train(corpus, options.architecture, **given, **_shared(options))
     summary = model.summary
     assert summary is not None
     print(
-        f"{output}: valid BLEU {summary.valid_bleu:.2f}, {summary.epochs} epochs, {summary.parameters:,} parameters, "
-        f"{summary.cost.tokens_per_second:,.0f} target tokens/s"
+        f"{options.output or model.directory}: valid BLEU {summary.valid_bleu:.2f}, {summary.epochs} epochs, "
+        f"{summary.parameters:,} parameters, {summary.cost.tokens_per_second:,.0f} target tokens/s"
     )
 
 

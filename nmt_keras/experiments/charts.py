@@ -3,25 +3,18 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
-import keras
-import numpy as np
-
-from nmt_keras.config import TransformerConfig
 from nmt_keras.experiments.claims import carried, growth, top_states
 from nmt_keras.experiments.comparison import LengthBucket
 from nmt_keras.experiments.run import TrainedModel
-from nmt_keras.layers.positional import sinusoidal_encoding
 from nmt_keras.metrics.bootstrap import Interval
-from nmt_keras.report.chart import Chart, HeatMap, Series
-
-_POSITIONS = 80
+from nmt_keras.report.chart import Chart, Series
 
 Grouped = Mapping[str, Sequence[TrainedModel]]
 
 
 def charts(
     grouped: Grouped, ranked: Sequence[str], tests: Mapping[str, Interval], buckets: Sequence[LengthBucket]
-) -> Iterator[Chart | HeatMap]:
+) -> Iterator[Chart]:
     """All charts for which there are figures.
 
     Args:
@@ -106,7 +99,6 @@ def charts(
         yield Chart(
             "gradients", "Gradient norm by distance", distance, "Norm of the loss's gradient", flows, log_y=True
         )
-    yield from _position_charts(grouped)
 
 
 def _curves(grouped: Grouped, colours: Mapping[str, int]) -> Iterator[Chart]:
@@ -152,26 +144,6 @@ def _agreement_series(name: str, trained: Sequence[TrainedModel], colour: int) -
     notes = [f"{first}-{last} words, {measured[0][first, last].pairs} pairs" for first, last in buckets]
     middles = [(first + last) / 2 for first, last in buckets]
     return Series(name, middles, mean("accuracy"), mean("low"), mean("high"), notes, colour)
-
-
-def _position_charts(grouped: Grouped) -> Iterator[Chart | HeatMap]:
-    sizes = [trained[0].settings.sizes for trained in grouped.values()]
-    for size in sizes:
-        if not isinstance(size, TransformerConfig) or size.positions != "sinusoidal":
-            continue
-        encoding = keras.ops.convert_to_numpy(sinusoidal_encoding(np.arange(_POSITIONS), size.model_dim))
-        yield HeatMap("positions", "Sinusoidal positional encoding", "Dimension", "Position (token)", encoding.tolist())
-        chosen = [size.model_dim * share // 16 * 2 for share in (0, 1, 2, 4)]
-        yield Chart(
-            "position-waves",
-            "Some dimensions of the positional encoding",
-            "Position (token)",
-            "Encoding",
-            [
-                Series(f"dimension {of}", list(range(_POSITIONS)), encoding[:, of].tolist(), colour=place)
-                for place, of in enumerate(dict.fromkeys(chosen))
-            ],
-        )
 
 
 def chart_notes(grouped: Grouped, splits: Sequence[str], buckets: Sequence[LengthBucket]) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """What the trainings of an experiment say about their architectures, over all seeds."""
 
-import statistics
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
@@ -14,7 +13,6 @@ from nmt_keras.metrics.by_length import length_buckets, quantile_edges
 from nmt_keras.metrics.significance import PairedComparison, compare_systems
 from nmt_keras.metrics.tokenization import sentence_lengths, unit
 from nmt_keras.report.summary import Row
-from nmt_keras.training.settings import TrainingCost
 
 
 def by_architecture(models: Mapping[str, TrainedModel]) -> dict[str, list[TrainedModel]]:
@@ -28,21 +26,6 @@ def by_architecture(models: Mapping[str, TrainedModel]) -> dict[str, list[Traine
 def rows(models: Mapping[str, TrainedModel]) -> list[Row]:
     """A line for each architecture."""
     return [_row(architecture, trained) for architecture, trained in by_architecture(models).items()]
-
-
-def training_cost(trained: Sequence[TrainedModel]) -> TrainingCost:
-    """The mean over the trainings of an architecture.
-
-    With all processors where that was measured afterwards, else as they were trained.
-    """
-    alone = [model.measurements.training_cost for model in trained if model.measurements.training_cost]
-    costs = alone or [model.summary.cost for model in trained]
-    joules = [cost.joules_per_token for cost in costs if cost.joules_per_token is not None]
-    return TrainingCost(
-        statistics.fmean(cost.tokens_per_second for cost in costs),
-        statistics.fmean(joules) if joules else None,
-        costs[0].processors,
-    )
 
 
 def of_shared_seeds(models: Mapping[str, TrainedModel]) -> dict[str, TrainedModel]:
@@ -161,7 +144,8 @@ def _row(architecture: str, trained: Sequence[TrainedModel]) -> Row:
         },
         first.summary.parameters,
         first.summary.parameters_outside_embeddings,
-        training_cost(trained),
+        [model.summary.cost.tokens_per_second for model in trained],
+        first.summary.cost.processors,
         max(model.summary.peak_memory for model in trained),
         [model.evaluations["test"].sentences_per_second for model in trained],
     )

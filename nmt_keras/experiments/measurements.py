@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,12 +21,8 @@ from nmt_keras.metrics.tokenization import sentence_lengths
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.models.factory import build_model
 from nmt_keras.system.files import read_object, write_json
-from nmt_keras.system.processes import processors
-from nmt_keras.training.settings import TrainingCost, TrainingSettings, TrainingSummary
-from nmt_keras.training.trainer import training_cost
 
 _FILE = "measurements.json"
-_MIN_TIMED_BATCHES = 20  # the first of each shape does not count
 _MIN_GRADIENT_SENTENCES = 8  # that a mean is taken over
 
 
@@ -40,7 +36,6 @@ class Effort(NamedTuple):
         step_repeats: measurements of each.
         gradient_sentences: that gradient norms are averaged over, at most.
         attended_sentences: whose attention is kept.
-        training_tokens: that the cost of a training is measured with, where others ran beside it; 0 to leave that out.
     """
 
     timed_sentences: int
@@ -49,11 +44,10 @@ class Effort(NamedTuple):
     step_repeats: int
     gradient_sentences: int
     attended_sentences: int
-    training_tokens: int
 
 
-THOROUGH = Effort(30, (8, 32, 128), 2048, 7, 64, 10, 50_000)
-BRIEF = Effort(10, (8, 64), 512, 3, 16, 4, 0)
+THOROUGH = Effort(30, (8, 32, 128), 2048, 7, 64, 10)
+BRIEF = Effort(10, (8, 64), 512, 3, 16, 4)
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,6 @@ class Measurements:
         ter: translation edit rate on the split test.
         perplexity: by test split; e^(cross-entropy in nats per target token of the vocabulary).
         latency: median time of one sentence alone, milliseconds.
-        training_cost: of the training with all processors to itself, where it shared them.
         vocabulary_sha256: of the model.
         step_times: of training and encoding by length; empty where the model was not looked into closely.
         gradient_norms: "before training" and "after training" -> encoder state -> norm by distance; empty likewise.
@@ -76,7 +69,6 @@ class Measurements:
     perplexity: Mapping[str, float]
     latency: float
     vocabulary_sha256: str
-    training_cost: TrainingCost | None = None
     step_times: Sequence[StepTime] = ()
     gradient_norms: Mapping[str, Mapping[str, Sequence[float]]] | None = None
     attention: Sequence[Mapping[str, Any]] = ()
@@ -87,8 +79,7 @@ def measured(
     model: ReadyModel,
     corpus: Corpus,
     evaluations: Mapping[str, Evaluation],
-    settings: TrainingSettings,
-    summary: TrainingSummary,
+    seed: int,
     effort: Effort | None,
 ) -> Measurements:
     """Measures a model and keeps the figures in its directory.
@@ -98,15 +89,10 @@ def measured(
         model: to measure.
         corpus: what it was evaluated on.
         evaluations: by split, "test" among them.
-        settings: of the training.
-        summary: what came of it.
+        seed: of the training.
         effort: which further measurements to make; None for none of those that are much the same for every seed.
     """
-    figures = _measure(model, corpus, evaluations, settings.seed, effort)
-    if effort and effort.training_tokens and summary.cost.processors < len(processors()):
-        tokens = max(effort.training_tokens, _MIN_TIMED_BATCHES * settings.training.batch_tokens)
-        cost = training_cost(corpus, replace(settings, init_from=directory / "model"), tokens)
-        figures = replace(figures, training_cost=cost)
+    figures = _measure(model, corpus, evaluations, seed, effort)
     write_json(directory / _FILE, {"effort": effort} | asdict(figures))
     return figures
 
@@ -123,7 +109,6 @@ def kept_measurements(directory: Path, effort: Effort | None) -> Measurements | 
         **values
         | {
             "ter": Score(**values["ter"]),
-            "training_cost": values["training_cost"] and TrainingCost(*values["training_cost"]),
             "step_times": [StepTime(*times) for times in values["step_times"]],
         }
     )

@@ -13,16 +13,17 @@ import numpy as np
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.experiments.charts import chart_notes, charts
 from nmt_keras.experiments.claims import claims
-from nmt_keras.experiments.comparison import bleu_by_length, by_architecture, counts_by_architecture, training_cost
+from nmt_keras.experiments.comparison import bleu_by_length, by_architecture, counts_by_architecture
 from nmt_keras.experiments.run import Outcome, TrainedModel
 from nmt_keras.metrics.adequacy import rare_word_recall, repetition, word_counts
 from nmt_keras.metrics.bootstrap import Interval, SentenceCounts, mean_bleu
 from nmt_keras.metrics.significance import PairedComparison
 from nmt_keras.metrics.tokenization import sentence_lengths
-from nmt_keras.report.chart import HeatMap, Table
-from nmt_keras.report.figures import chart_image, heat_map_image
+from nmt_keras.report.chart import Table
+from nmt_keras.report.figures import chart_image
 from nmt_keras.report.page import Duel, Report, Translated, write_page
 from nmt_keras.report.summary import mean_of_seeds
+from nmt_keras.system.processes import processors
 from nmt_keras.tracking.git import git_tags
 from nmt_keras.version import versions
 
@@ -56,10 +57,7 @@ def write_report(
     path = write_page(report, outcome.directory / "report.html")
     outcome.run.log_file(path)
     for name, chart in report.charts.items():
-        image = outcome.directory / "figures" / f"{name}.png"
-        outcome.run.log_image(
-            heat_map_image(chart, image) if isinstance(chart, HeatMap) else chart_image(chart, image), name
-        )
+        outcome.run.log_image(chart_image(chart, outcome.directory / "figures" / f"{name}.png"), name)
     for table in report.tables.values():
         columns = {name: [row[place] for row in table.rows] for place, name in enumerate(table.columns)}
         outcome.run.log_table(columns, f"tables/{table.name}")
@@ -153,8 +151,6 @@ def _scores(
     goal = min(
         max(row["valid_bleu"] for row in model.summary.history) for trained in grouped.values() for model in trained
     )
-    costs = {name: training_cost(grouped[name]) for name in ranked}
-    energy = all(cost.joules_per_token is not None for cost in costs.values())
     # With fewer validations, that time is how long the training took.
     timed = all(len(model.summary.history) > 2 for trained in grouped.values() for model in trained)
     rows = []
@@ -176,8 +172,7 @@ def _scores(
                 mean_of_seeds([100 * repetition(of_seed, language) for of_seed in hypotheses], ".1f"),
                 mean_of_seeds([_length_ratio(of_seed, test.targets, language) for of_seed in hypotheses], ".3f"),
                 *([mean_of_seeds([seconds / 60 for seconds in times if seconds is not None], ".1f")] if timed else []),
-                f"{costs[name].tokens_per_second:,.0f}",
-                *([f"{costs[name].joules_per_token:.3f}"] if energy else []),
+                mean_of_seeds([model.summary.cost.tokens_per_second for model in trained], ",.0f"),
                 f"{max(model.summary.peak_memory for model in trained) / 1e9:.1f}",
                 mean_of_seeds([model.measurements.latency for model in trained], ".0f"),
                 f"{trained[0].summary.parameters:,}",
@@ -185,25 +180,23 @@ def _scores(
         )
     columns = [
         "architecture", "BLEU", "95% interval", "from the best", "chrF", "TER", "perplexity", "rare words %",
-        "repeated %", "length ratio", *([f"minutes to BLEU {goal:.1f}"] if timed else []), "tokens/s",
-        *(["J a token"] if energy else []), "GB", "ms a sentence", "parameters",
+        "repeated %", "length ratio", *([f"minutes to BLEU {goal:.1f}"] if timed else []), "tokens/s", "GB",
+        "ms a sentence", "parameters",
     ]  # fmt: skip
     first = grouped[ranked[0]][0]
     signatures = [first.evaluations["test"].bleu, first.evaluations["test"].chrf, first.measurements.ter]
     repeated = 100 * repetition(test.targets, language)
     wanted = rare_word_recall(test.targets, test.targets, seen, language).wanted
-    minutes = (
-        f"Minutes: of updates on {first.summary.cost.processors} CPU, to the first validation BLEU of {goal:.1f}, "
-        "which every training reached. "
-    )
+    minutes = f"Minutes: of updates, to the first validation BLEU of {goal:.1f}, which every training reached. "
+    shared = first.summary.cost.processors < len(processors())
     note = (
         "BLEU, chrF (higher is better) and TER (lower is better) on test, mean ± standard deviation over the seeds. "
         "The interval is that of bootstrap resampling of the test sentences. From the best: the difference in BLEU, "
         "and the larger of its two corrected p-values. Perplexity is per vocabulary token. "
         f"Rare words: share of the {wanted:,} words of the references that training has ten times or less. "
         f"Repeated: bigrams that their sentence already had (references: {repeated:.1f}%). "
-        f"{minutes if timed else ''}Tokens/s: target tokens in training, on {costs[ranked[0]].processors} CPU. "
-        f"{'J a token: that the processors used in training, by their counters. ' if energy else ''}"
+        f"{minutes if timed else ''}Tokens/s: target tokens in training. Each training had "
+        f"{first.summary.cost.processors} CPU{' while others ran beside it' if shared else ''}. "
         "GB: peak memory of the training's process. ms a sentence: median latency, one sentence at a time. Signatures: "
         + "; ".join(score.signature for score in signatures)
     )

@@ -21,7 +21,7 @@ from nmt_keras.experiments.measurements import Effort, Measurements, kept_measur
 from nmt_keras.models.directory import load_model, read_held_out, weights_sha256
 from nmt_keras.serving import standalone
 from nmt_keras.serving.model_card import Provenance, Score, training_facts
-from nmt_keras.serving.savedmodel import compute_in_float32, export_savedmodel
+from nmt_keras.serving.savedmodel import compute_in_float32, export_savedmodel, readable_card
 from nmt_keras.system.files import locked_directory, read_json, read_object, write_json
 from nmt_keras.system.processes import call_at_once
 from nmt_keras.tracking.aliases import promote_candidate
@@ -91,7 +91,7 @@ def train_tracked(
         corpus: the splits "train" and "valid" are read.
         settings: what to train, and how.
         directory: of the training; the run is not opened before it is this process's own.
-        name: of the run; the architecture's by default.
+        name: of the run; by default the architecture, corpus, preset and seed.
         parent: run of the experiment that this training is a part of; an `UntrackedRun` keeps MLflow out.
     """
     with open_training(corpus, settings, directory) as opened:
@@ -102,7 +102,7 @@ def train_tracked(
                 file=sys.stderr,
             )
             return finished
-        with _kept_run(corpus, name or settings.architecture, directory, parent) as run:
+        with _kept_run(corpus, name or _run_name(corpus, settings), directory, parent) as run:
             run.log_parameters(asdict(settings) | {"corpus": corpus.name, "output": str(directory)})
             for split in ("train", "valid"):
                 _log_dataset(run, corpus, split)
@@ -112,12 +112,10 @@ def train_tracked(
 
 
 def _training_figures(summary: TrainingSummary) -> dict[str, float]:
-    energy = summary.cost.joules_per_token
     return {
         "training_tokens_per_second": summary.cost.tokens_per_second,
         "training_peak_memory": summary.peak_memory,
         "parameters": summary.parameters,
-        **({} if energy is None else {"training_joules_per_token": energy}),
         **{f"dropped_{reason}": count for reason, count in summary.dropped.items()},
     }
 
@@ -153,7 +151,7 @@ def run_experiment(
     named = {f"{settings.architecture}-seed{settings.seed}": settings for settings in trainings}
     with locked_directory(directory):
         unfinished = _unfinished(corpus, named, directory)
-        with _kept_run(corpus, "experiment", directory, parent) as run:
+        with _kept_run(corpus, f"comparison {_last(corpus)}", directory, parent) as run:
             for split in corpus.splits:
                 _log_dataset(run, corpus, split)
             calls = {name: (corpus, named[name], directory / name / "model", name, run) for name in unfinished}
@@ -237,7 +235,7 @@ def _registered(best: TrainedModel, corpus: Corpus, directory: Path) -> tuple[in
     if values.get("model_uri") != best.model_uri:
         name = _experiment(corpus)
         tags = {"architecture": best.settings.architecture, "corpus": corpus.name}
-        version = register(best.model_uri, name, tags)
+        version = register(best.model_uri, name, tags, readable_card(best.saved_model))
         values = {"model_uri": best.model_uri, "version": version, "aliases": promote_candidate(name, version)}
         write_json(kept, values)
     return values["version"], values["aliases"]
@@ -256,6 +254,15 @@ def translate_standalone(saved_model: Path, sentences: Sequence[str]) -> list[st
 
 def _experiment(corpus: Corpus) -> str:
     return name_for(corpus.source_language, corpus.target_language)
+
+
+def _run_name(corpus: Corpus, settings: TrainingSettings) -> str:
+    return " ".join(filter(None, [settings.architecture, _last(corpus), settings.preset, f"seed{settings.seed}"]))
+
+
+def _last(corpus: Corpus) -> str:
+    """The corpus by the last part of its path."""
+    return Path(corpus.name).name
 
 
 def _kept_run(corpus: Corpus, name: str, directory: Path, parent: Run | None = None) -> AbstractContextManager[Run]:
@@ -306,7 +313,7 @@ def _trained_model(
     }
     agreement = values["agreement"] and Agreement.from_json(values["agreement"])
     measurements = kept_measurements(directory, effort) or measured(
-        directory, ReadyModel.of(load_model(directory / "model")), corpus, evaluations, settings, summary, effort
+        directory, ReadyModel.of(load_model(directory / "model")), corpus, evaluations, settings.seed, effort
     )
     saved_model = directory / values["saved_model"]
     return TrainedModel(settings, summary, evaluations, agreement, measurements, saved_model, values["model_uri"])
@@ -347,7 +354,7 @@ def _evaluate(
     if corpus.agreement:
         agreement = agreement_accuracy(ready.scorer, corpus.agreement)
         metrics["agreement_accuracy"] = agreement.total.accuracy
-    measurements = measured(directory, ready, corpus, evaluations, settings, summary, effort)
+    measurements = measured(directory, ready, corpus, evaluations, settings.seed, effort)
     metrics |= {"test_ter": measurements.ter.score, "test_latency_milliseconds": measurements.latency}
     metrics |= {f"{split}_perplexity": perplexity for split, perplexity in measurements.perplexity.items()}
     shutil.rmtree(directory / "export", ignore_errors=True)  # of an evaluation that was interrupted

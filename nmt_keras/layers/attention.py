@@ -71,15 +71,17 @@ class SelfAttention(_Attention):
         self.query_key_value.build(input_shape)
         self.output_projection.build(input_shape)
 
-    def call(self, x: Tensor, mask: Tensor, training: bool | None = None) -> Tensor:
-        """x (B, T, model_dim), mask broadcasting to (B, heads, T, T) -> (B, T, model_dim)."""
-        query, keys, values = self.split_heads(self.query_key_value(x), 3)
-        return self.weighted_sum(attention_weights(query, keys, mask), values, training)
+    def call(
+        self, x: Tensor, mask: Tensor, training: bool | None = None, return_attention_scores: bool = False
+    ) -> Tensor:
+        """x (B, T, model_dim), mask broadcasting to (B, heads, T, T) -> (B, T, model_dim).
 
-    def weigh(self, x: Tensor, mask: Tensor) -> Tensor:
-        """The attention weights (B, heads, T, T) of `call`."""
-        query, keys, _ = self.split_heads(self.query_key_value(x), 3)
-        return attention_weights(query, keys, mask)
+        With `return_attention_scores`, a pair of that and the attention weights (B, heads, T, T).
+        """
+        query, keys, values = self.split_heads(self.query_key_value(x), 3)
+        weights = attention_weights(query, keys, mask)
+        output = self.weighted_sum(weights, values, training)
+        return (output, weights) if return_attention_scores else output
 
     def step(self, x: Tensor, step: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """One position that sees itself and the earlier ones.
@@ -124,12 +126,21 @@ class CrossAttention(_Attention):
         keys, values = self.split_heads(self.key_value(encoded), 2)
         return keys, values
 
-    def call(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor, training: bool | None = None) -> Tensor:
+    def call(
+        self,
+        x: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask: Tensor,
+        training: bool | None = None,
+        return_attention_scores: bool = False,
+    ) -> Tensor:
         """x (B, T, model_dim), keys and values (B, heads, S, head_dim), mask broadcasting to (B, heads, T, S)
-        -> (B, T, model_dim)."""
-        return self.weighted_sum(self.weigh(x, keys, mask), values, training)
+        -> (B, T, model_dim).
 
-    def weigh(self, x: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
-        """The attention weights (B, heads, T, S) of `call`."""
+        With `return_attention_scores`, a pair of that and the attention weights (B, heads, T, S).
+        """
         (query,) = self.split_heads(self.query(x), 1)
-        return attention_weights(query, keys, mask)
+        weights = attention_weights(query, keys, mask)
+        output = self.weighted_sum(weights, values, training)
+        return (output, weights) if return_attention_scores else output

@@ -111,15 +111,6 @@ def recurrent_layer(config: RecurrentConfig, units: int, name: str) -> keras.lay
             return GRU(units, reset_after=config.reset_after, **options)
 
 
-def recurrence_kernel(config: RecurrentConfig, masked: bool, dtype: str) -> str:
-    """What computes a recurrence over whole sequences with the backend in use, in words.
-
-    Args: as `cudnn_applies`.
-    """
-    name = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}[config.cell]
-    return f"keras.layers.{name} ({'cuDNN on a GPU, else ' * cudnn_applies(config, masked, dtype)}a loop over steps)"
-
-
 def cudnn_applies(config: RecurrentConfig, masked: bool, dtype: str) -> bool:
     """Whether Keras calls cuDNN for this recurrence on a GPU, with the backend in use; in float32 alone.
 

@@ -79,16 +79,19 @@ class EncoderBlock(keras.layers.Layer):
         ):
             layer.build(input_shape)
 
-    def call(self, x: Tensor, mask: Tensor, training: bool | None = None) -> Tensor:
-        """x (B, S, model_dim), mask broadcasting to (B, heads, S, S) -> (B, S, model_dim)."""
-        residual = self.attention_residual
-        x = residual.add(x, self.attention(residual.enter(x), mask, training=training), training)
-        residual = self.feed_forward_residual
-        return residual.add(x, self.feed_forward(residual.enter(x), training=training), training)
+    def call(
+        self, x: Tensor, mask: Tensor, training: bool | None = None, return_attention_scores: bool = False
+    ) -> Tensor:
+        """x (B, S, model_dim), mask broadcasting to (B, heads, S, S) -> (B, S, model_dim).
 
-    def self_weights(self, x: Tensor, mask: Tensor) -> Tensor:
-        """What each position attends to: x and mask as in `call` -> (B, heads, S, S)."""
-        return self.attention.weigh(self.attention_residual.enter(x), mask)
+        With `return_attention_scores`, a pair of that and the attention weights (B, heads, S, S).
+        """
+        residual = self.attention_residual
+        attended, weights = self.attention(residual.enter(x), mask, training=training, return_attention_scores=True)
+        x = residual.add(x, attended, training)
+        residual = self.feed_forward_residual
+        x = residual.add(x, self.feed_forward(residual.enter(x), training=training), training)
+        return (x, weights) if return_attention_scores else x
 
 
 class DecoderBlock(keras.layers.Layer):
@@ -126,6 +129,7 @@ class DecoderBlock(keras.layers.Layer):
         cross_values: Tensor,
         cross_mask: Tensor,
         training: bool | None = None,
+        return_attention_scores: bool = False,
     ) -> Tensor:
         """All T positions at once.
 
@@ -136,23 +140,19 @@ class DecoderBlock(keras.layers.Layer):
             cross_values: as `cross_keys`.
             cross_mask: bool, broadcasts to (B, heads, T, S).
             training: apply dropout.
+            return_attention_scores: return the attention weights, too.
 
         Returns:
-            (B, T, model_dim).
+            (B, T, model_dim), and if asked for, the weights of self-attention (B, heads, T, T) and of cross-attention
+            (B, heads, T, S).
         """
         residual = self.self_attention_residual
-        x = residual.add(x, self.self_attention(residual.enter(x), self_mask, training=training), training)
-        return self._after_self_attention(x, cross_keys, cross_values, cross_mask, training)
-
-    def self_weights(self, x: Tensor, self_mask: Tensor) -> Tensor:
-        """What each position attends to in the target: x and mask as in `call` -> (B, heads, T, T)."""
-        return self.self_attention.weigh(self.self_attention_residual.enter(x), self_mask)
-
-    def cross_weights(self, x: Tensor, self_mask: Tensor, cross_keys: Tensor, cross_mask: Tensor) -> Tensor:
-        """What each position attends to in the source: arguments as in `call` -> (B, heads, T, S)."""
-        residual = self.self_attention_residual
-        x = residual.add(x, self.self_attention(residual.enter(x), self_mask, training=False), training=False)
-        return self.cross_attention.weigh(self.cross_attention_residual.enter(x), cross_keys, cross_mask)
+        attended, self_weights = self.self_attention(
+            residual.enter(x), self_mask, training=training, return_attention_scores=True
+        )
+        x = residual.add(x, attended, training)
+        x, cross_weights = self._after_self_attention(x, cross_keys, cross_values, cross_mask, training)
+        return (x, self_weights, cross_weights) if return_attention_scores else x
 
     def step(
         self,
@@ -168,14 +168,16 @@ class DecoderBlock(keras.layers.Layer):
         residual = self.self_attention_residual
         attended, keys, values = self.self_attention.step(residual.enter(x), step, state["keys"], state["values"])
         x = residual.add(x, attended, training=False)
-        x = self._after_self_attention(x, cross_keys, cross_values, cross_mask, training=False)
+        x, _ = self._after_self_attention(x, cross_keys, cross_values, cross_mask, training=False)
         return x, {"keys": keys, "values": values}
 
     def _after_self_attention(
         self, x: Tensor, cross_keys: Tensor, cross_values: Tensor, cross_mask: Tensor, training: bool | None
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         residual = self.cross_attention_residual
-        attended = self.cross_attention(residual.enter(x), cross_keys, cross_values, cross_mask, training=training)
+        attended, weights = self.cross_attention(
+            residual.enter(x), cross_keys, cross_values, cross_mask, training=training, return_attention_scores=True
+        )
         x = residual.add(x, attended, training)
         residual = self.feed_forward_residual
-        return residual.add(x, self.feed_forward(residual.enter(x), training=training), training)
+        return residual.add(x, self.feed_forward(residual.enter(x), training=training), training), weights

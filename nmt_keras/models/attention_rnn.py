@@ -30,12 +30,6 @@ class RecurrentAttention(RecurrentModel):
         super().build(input_shape)
         self.decoder.build((None, None, self.config.embedding_dim))
 
-    @property
-    def decoder_kernel(self) -> str:
-        if self.decoder.stepwise:
-            return "keras.ops.scan over steps of recurrence and attention"
-        return super().decoder_kernel
-
     def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
         mask = padding_mask(source_ids)
         x = self.dropout(self.source_embedding(source_ids), training=training)

@@ -40,11 +40,6 @@ class TranslationModel(keras.Model):
         """Whether a GPU has kernels for it that XLA cannot call."""
         return False
 
-    @property
-    @abstractmethod
-    def kernels(self) -> str:
-        """What computes the model with the backend in use, in words, for the log."""
-
     @abstractmethod
     def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
         """What the decoder reads; constant while decoding.

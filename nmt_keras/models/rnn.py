@@ -9,7 +9,7 @@ from nmt_keras.config import RecurrentConfig
 from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.embedding import TiedEmbedding
 from nmt_keras.layers.masks import padding_mask
-from nmt_keras.layers.recurrence import cudnn_applies, recurrence_kernel
+from nmt_keras.layers.recurrence import cudnn_applies
 from nmt_keras.layers.recurrent import RecurrentDecoder, RecurrentEncoder
 from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
 
@@ -54,15 +54,6 @@ class RecurrentModel(TranslationModel):
     @property
     def has_cudnn_kernels(self) -> bool:
         return cudnn_applies(self.config, True, self.compute_dtype)
-
-    @property
-    def kernels(self) -> str:
-        return f"encoder {recurrence_kernel(self.config, True, self.compute_dtype)}, decoder {self.decoder_kernel}"
-
-    @property
-    def decoder_kernel(self) -> str:
-        """What computes the decoder over whole sequences, in words."""
-        return recurrence_kernel(self.config, False, self.compute_dtype)
 
     def logits(self, x: Tensor) -> Tensor:
         """Outputs of the decoder (..., H) -> (..., V)."""

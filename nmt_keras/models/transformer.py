@@ -79,10 +79,6 @@ class Transformer(TranslationModel):
             return [self.source_embedding]
         return [self.source_embedding, self.target_embedding, self.output_embedding]
 
-    @property
-    def kernels(self) -> str:
-        return "matrix products over all positions"
-
     def _embed_source(self, ids: Tensor, training: bool | None) -> Tensor:
         return self._at_positions(self.source_embedding(ids), ops.arange(ops.shape(ids)[1]), training)
 
@@ -134,16 +130,17 @@ class Transformer(TranslationModel):
         x = self._embed_source(source_ids, training=False)
         encoder_self, decoder_self, cross = [], [], []
         for block in self.encoder_blocks:
-            encoder_self.append(block.self_weights(x, mask))
-            x = block(x, mask, training=False)
+            x, weights = block(x, mask, training=False, return_attention_scores=True)
+            encoder_self.append(weights)
         memory = self._memory(x, source_mask)
         causal = causal_mask(ops.shape(target_in_ids)[1])
         x = self._embed_target(target_in_ids, training=False)
-        for block, keys_values in zip(self.decoder_blocks, memory["cross"], strict=True):
-            keys, values = keys_values["keys"], keys_values["values"]
-            decoder_self.append(block.self_weights(x, causal))
-            cross.append(block.cross_weights(x, causal, keys, mask))
-            x = block(x, causal, keys, values, mask, training=False)
+        for block, of_block in zip(self.decoder_blocks, memory["cross"], strict=True):
+            x, self_weights, cross_weights = block(
+                x, causal, of_block["keys"], of_block["values"], mask, training=False, return_attention_scores=True
+            )
+            decoder_self.append(self_weights)
+            cross.append(cross_weights)
         return {
             "cross": ops.stack(cross, axis=1),
             "encoder_self": ops.stack(encoder_self, axis=1),

@@ -61,25 +61,6 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class HeatMap:
-    """A matrix as colours.
-
-    Args:
-        name: as of a chart.
-        title: likewise.
-        x_label: of the columns, counted from 0.
-        y_label: of the rows, counted from 0.
-        values: rows of numbers from -1 to 1.
-    """
-
-    name: str
-    title: str
-    x_label: str
-    y_label: str
-    values: Sequence[Sequence[float]]
-
-
-@dataclass(frozen=True)
 class Table:
     """Text in rows and columns.
 

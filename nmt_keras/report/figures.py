@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmt_keras.report.chart import COLOURS, MOST_MARKERS, Chart, HeatMap
+from nmt_keras.report.chart import COLOURS, MOST_MARKERS, Chart
 from nmt_keras.system.files import written_whole
 
 if TYPE_CHECKING:
@@ -61,17 +61,6 @@ def chart_image(chart: Chart, path: Path) -> Path:
     _tidy(panel)
     if not chart.points:
         _legend(figure, panel)
-    return _save(figure, path)
-
-
-def heat_map_image(chart: HeatMap, path: Path) -> Path:
-    """A heat map as an image; arguments as `chart_image`."""
-    figure = _figure(width=8.5, height=4.8)
-    panel = figure.subplots()
-    image = panel.imshow(chart.values, cmap="RdBu", vmin=-1, vmax=1, aspect="auto", origin="lower")
-    panel.set_xlabel(chart.x_label)
-    panel.set_ylabel(chart.y_label)
-    figure.colorbar(image, pad=0.02)
     return _save(figure, path)
 
 

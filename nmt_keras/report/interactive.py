@@ -6,30 +6,29 @@ from typing import Any
 
 from plotly import graph_objects as go
 
-from nmt_keras.report.chart import COLOURS, MOST_MARKERS, Chart, HeatMap
+from nmt_keras.report.chart import COLOURS, MOST_MARKERS, Chart
 
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "star", "x")
 
 
-def plot(chart: Chart | HeatMap) -> dict[str, Any]:
+def plot(chart: Chart) -> dict[str, Any]:
     """A chart as Plotly's JSON: "data" and "layout"."""
-    figure = go.Figure(data=[_heat_map(chart)] if isinstance(chart, HeatMap) else _lines(chart))
+    figure = go.Figure(data=_lines(chart))
     figure.update_layout(
         template="none",
         margin={"l": 56, "r": 12, "t": 12, "b": 48},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         hovermode="closest",
-        showlegend=not isinstance(chart, HeatMap) and not chart.points,
+        showlegend=not chart.points,
         xaxis={"title": {"text": chart.x_label}, "automargin": True, "zeroline": False},
         yaxis={"title": {"text": chart.y_label}, "automargin": True, "zeroline": False},
     )
-    if isinstance(chart, Chart):
-        if chart.log_x:
-            figure.update_xaxes(type="log", tickvals=sorted({x for series in chart.series for x in series.x}))
-        if chart.log_y:
-            figure.update_yaxes(type="log", exponentformat="power")
-        elif not chart.points:
-            figure.update_yaxes(rangemode="tozero")
+    if chart.log_x:
+        figure.update_xaxes(type="log", tickvals=sorted({x for series in chart.series for x in series.x}))
+    if chart.log_y:
+        figure.update_yaxes(type="log", exponentformat="power")
+    elif not chart.points:
+        figure.update_yaxes(rangemode="tozero")
     return dict(json.loads(figure.to_json()))  # in which what is no number is null
 
 
@@ -72,14 +71,3 @@ def _lines(chart: Chart) -> list[go.Scatter]:
         )
         named.add(series.colour)
     return traces
-
-
-def _heat_map(chart: HeatMap) -> go.Heatmap:
-    return go.Heatmap(
-        z=[[round(value, 3) for value in row] for row in chart.values],
-        zmin=-1,
-        zmax=1,
-        colorscale="RdBu",
-        hovertemplate=f"{chart.y_label} %{{y}}<br>{chart.x_label} %{{x}}<br>%{{z}}<extra></extra>",
-        colorbar={"thickness": 12},
-    )

@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nmt_keras.report.chart import Chart, HeatMap, Table
+from nmt_keras.report.chart import Chart, Table
 from nmt_keras.report.interactive import plot
 from nmt_keras.system.files import written_whole
 
@@ -74,8 +74,7 @@ class Report:
         findings: sentences that sum up.
         claims: held against this experiment.
         tables: "scores", and any others by name; those whose name begins with "pairs" compare pairs.
-        charts: by name: "ranking", "curves-...", "length", "agreement", "step-time", "encoding-time", "gradients",
-            "positions", "position-waves".
+        charts: by name: "ranking", "curves-...", "length", "agreement", "step-time", "encoding-time", "gradients".
         notes: a sentence or two below a chart or table, by its name.
         attention: for the explorer: "sentences", and by architecture for each of them "target" and "maps"
             (`measurements.packed`).
@@ -90,7 +89,7 @@ class Report:
     findings: Sequence[str]
     claims: Sequence[Claim]
     tables: Mapping[str, Table]
-    charts: Mapping[str, Chart | HeatMap]
+    charts: Mapping[str, Chart]
     notes: Mapping[str, str] = field(default_factory=dict)
     attention: Mapping[str, Any] = field(default_factory=dict)
     duels: Sequence[Duel] = ()

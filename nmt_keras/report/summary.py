@@ -11,7 +11,6 @@ from rich.table import Table
 if TYPE_CHECKING:
     from nmt_keras.metrics.significance import PairedComparison
     from nmt_keras.tracking.registry import Version
-    from nmt_keras.training.settings import TrainingCost
 
 
 class Row(NamedTuple):
@@ -25,7 +24,8 @@ class Row(NamedTuple):
         agreement: share of the right forms preferred, by bucket of distance; empty where it is not measured.
         parameters: trainable weights.
         parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
-        cost: of a training.
+        tokens_per_second: in training.
+        processors: that a training had.
         peak_memory: of a training, bytes.
         sentences_per_second: in translation.
     """
@@ -37,7 +37,8 @@ class Row(NamedTuple):
     agreement: Mapping[str, Sequence[float]]
     parameters: int
     parameters_outside_embeddings: int
-    cost: "TrainingCost"
+    tokens_per_second: Sequence[float]
+    processors: int
     peak_memory: int
     sentences_per_second: Sequence[float]
 
@@ -49,7 +50,7 @@ def print_scores(rows: Sequence[Row], title: str) -> None:
         "chrF test",
         "parameters",
         "outside embeddings",
-        f"target tokens/s, training on {rows[0].cost.processors} CPU",
+        f"target tokens/s, training on {rows[0].processors} CPU",
         "memory, training",
         "sentences/s, translation",
     ]
@@ -62,7 +63,7 @@ def print_scores(rows: Sequence[Row], title: str) -> None:
                 mean_of_seeds(row.chrf, ".2f"),
                 f"{row.parameters:,}",
                 f"{row.parameters_outside_embeddings:,}",
-                f"{row.cost.tokens_per_second:,.0f}",
+                f"{statistics.fmean(row.tokens_per_second):,.0f}",
                 f"{row.peak_memory / 1e9:.1f} GB",
                 f"{statistics.fmean(row.sentences_per_second):,.1f}",
             ]

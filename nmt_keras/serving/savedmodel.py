@@ -211,6 +211,11 @@ def read_card(path: Path) -> Any:
     return read_json(path / _CARD)
 
 
+def readable_card(path: Path) -> str:
+    """The card of an exported model as Markdown."""
+    return (path / _READABLE_CARD).read_text(encoding="utf-8")
+
+
 def checked_card(path: Path) -> dict[str, Any]:
     """The card of an exported model whose files are whole.
 

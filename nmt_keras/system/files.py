@@ -5,9 +5,8 @@ import fcntl
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -123,32 +122,3 @@ def read_object(path: Path) -> dict[str, Any]:
         return dict(read_json(path))
     except (FileNotFoundError, DamagedFileError):
         return {}
-
-
-def used(entry: Path, number: int = 16, seconds: float = 7 * 86_400) -> Path:
-    """Notes that an entry of a cache is used, and removes those that are not.
-
-    Args:
-        entry: in the cache's directory.
-        number: the last used so many stay.
-        seconds: what was used so recently stays, too.
-
-    Returns:
-        The entry.
-    """
-
-    def last_used(path: Path) -> float:
-        try:
-            return path.stat().st_mtime
-        except OSError:  # another process removed it
-            return 0.0
-
-    with suppress(OSError):  # a cache may be of another user
-        os.utime(entry)
-    for path in sorted(entry.parent.iterdir(), key=last_used, reverse=True)[number:]:
-        if last_used(path) < time.time() - seconds:
-            removed = path.with_name(f".{uuid4().hex}")
-            with suppress(OSError):
-                path.rename(removed)  # lest another process finds half of it
-                shutil.rmtree(removed, ignore_errors=True)
-    return entry

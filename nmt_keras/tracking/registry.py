@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
 
 from nmt_keras.errors import ModelError
-from nmt_keras.system.files import used
 from nmt_keras.tracking.mlflow_client import load_mlflow, local_path, mlflow_errors, require_store
 
+_FIGURES = ("valid_bleu", "valid_loss", "test_bleu", "test_chrf", "test_sentences_per_second")
 FORMS = "a directory, models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/RUN_ID/MODEL_NAME"
 
 
@@ -37,15 +37,16 @@ def check_name(name: str) -> None:
         )
 
 
-def register(model_uri: str, name: str, tags: Mapping[str, str] | None = None) -> int:
+def register(model_uri: str, name: str, tags: Mapping[str, str] | None = None, description: str = "") -> int:
     """Add a logged model to the registry as the next version of a name.
 
-    A version carries no metrics in MLflow, so the model's figures become tags of the version, by their names.
+    A version carries no metrics in MLflow, so the figures that versions are told apart by (`_FIGURES`) become its tags.
 
     Args:
         model_uri: models:/m-ID (`LoggedModel.model_uri`).
         name: of the registered model; made if it is new.
         tags: of the version; they win over figures of the same name.
+        description: of the version, in Markdown; the model's card.
 
     Returns:
         the version.
@@ -58,11 +59,13 @@ def register(model_uri: str, name: str, tags: Mapping[str, str] | None = None) -
         mlflow = load_mlflow()
         # An unknown model is found out here, before MLflow would create the name.
         model = mlflow.MlflowClient().get_logged_model(model_uri.removeprefix("models:/"))
-        figures = sorted(model.metrics or [], key=lambda row: row.timestamp)
+        figures = sorted((row for row in model.metrics or [] if row.key in _FIGURES), key=lambda row: row.timestamp)
         with redirect_stderr(StringIO()):  # MLflow tells of each step there
             registered = mlflow.register_model(
                 model_uri, name, tags={**{row.key: f"{row.value:.6g}" for row in figures}, **(tags or {})}
             )
+        if description:
+            mlflow.MlflowClient().update_model_version(name, registered.version, description)
     return int(registered.version)
 
 
@@ -244,7 +247,7 @@ def _fetch(location: str, path: str, name: str) -> Path:
             except OSError:
                 if not kept.is_dir():  # otherwise another process was first
                     raise
-    return used(kept)
+    return kept
 
 
 def _known(reference: str) -> str:

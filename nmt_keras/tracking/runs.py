@@ -201,7 +201,7 @@ class Run:
         self.flush()
         with mlflow_errors(UserError, f"Logging model {name!r}"), TemporaryDirectory() as temporary:
             import mlflow
-            from mlflow.models import Model, ModelSignature
+            from mlflow.models import ModelSignature
             from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
             from mlflow.types.schema import AnyType
 
@@ -209,12 +209,8 @@ class Run:
             for artifact, location in artifacts.items():
                 if quote(location) != location:  # MLflow reads it as an address, in which some signs mean something
                     artifacts[artifact] = shutil.copytree(location, f"{temporary}/{artifact}")
-            info = Model.log(
-                artifact_path=None,
-                flavor=mlflow.pyfunc,
-                flavor_name="pyfunc.ModelFromCode",
+            info = mlflow.pyfunc.log_model(  # with the run that is open, which is this one
                 name=name,
-                run_id=self.run_id,
                 python_model=str(PYFUNC_FILE),
                 artifacts=artifacts,
                 pip_requirements=[f"{package}=={version(package)}" for package in PYFUNC_PACKAGES],
@@ -272,7 +268,8 @@ def start_run(
 
     Args:
         name: of the run; inside `mlflow run` the resumed run keeps its own.
-        experiment: created if there is none of that name; a child and a resumed run stay in theirs.
+        experiment: created if there is none of that name; MLFLOW_EXPERIMENT_NAME names another. A child and a
+            resumed run stay in theirs.
         parent: the open run that this one is a part of.
         tags: of a new run.
         earlier: identity of a run to go on with, where the store still has it; inside `mlflow run`, whose run is
@@ -294,7 +291,10 @@ def start_run(
                 "parent_run_id": parent.run_id,
             }
         else:
-            settings = {"run_name": name, "experiment_id": _experiment_id(experiment)}
+            settings = {
+                "run_name": name,
+                "experiment_id": _experiment_id(os.environ.get("MLFLOW_EXPERIMENT_NAME") or experiment),
+            }
         info = mlflow.start_run(
             **settings,
             nested=parent is not None,

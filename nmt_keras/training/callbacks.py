@@ -14,7 +14,6 @@ from rich.progress import BarColumn, Progress, TextColumn
 from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.dataset import TrainingBatches
 from nmt_keras.errors import TrainingError
-from nmt_keras.system.energy import EnergyMeter
 
 Logs = dict[str, Any]
 LogMetrics = Callable[[Mapping[str, float], int], None]
@@ -64,16 +63,12 @@ class UpdateCost(keras.callbacks.Callback):
         batches: the training data.
         seconds: that such updates took before, where a training is resumed.
         tokens: real target tokens of theirs.
-        joules: that the machine used for them; None where it does not tell.
     """
 
-    def __init__(
-        self, batches: TrainingBatches, seconds: float = 0.0, tokens: int = 0, joules: float | None = 0.0
-    ) -> None:
+    def __init__(self, batches: TrainingBatches, seconds: float = 0.0, tokens: int = 0) -> None:
         super().__init__()
         self.batches = batches
-        self.seconds, self.tokens, self.joules = seconds, tokens, joules
-        self._meter = EnergyMeter()
+        self.seconds, self.tokens = seconds, tokens
         self._compiled: set[BatchShape] = set()
 
     @property
@@ -81,24 +76,16 @@ class UpdateCost(keras.callbacks.Callback):
         """Real target tokens per second."""
         return self.tokens / self.seconds if self.seconds else 0.0
 
-    @property
-    def joules_per_token(self) -> float | None:
-        """What the machine used for a target token, if it tells."""
-        return None if self.joules is None or not self.tokens else self.joules / self.tokens
-
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._plan = zip(self.batches.plan(epoch), self.batches.target_tokens(epoch), strict=True)
         self._ended = time.time()
-        self._meter.joules()
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         seconds, self._ended = time.time() - self._ended, time.time()
-        joules = self._meter.joules()
         (shape, _), tokens = next(self._plan)
         if shape in self._compiled:
             self.seconds += seconds
             self.tokens += tokens
-            self.joules = None if self.joules is None or joules is None else self.joules + joules
         self._compiled.add(shape)
 
 

@@ -36,6 +36,7 @@ class TrainingSettings:
         max_minutes: wall time to the end of training, or None for no limit.
         init_from: directory of a model whose weights and vocabulary to start from, or None.
         init_reference: what the user called that model.
+        preset: name of the preset that the settings began with.
     """
 
     architecture: str
@@ -48,6 +49,7 @@ class TrainingSettings:
     max_minutes: float | None = number(None, 1e-9, 10**7)
     init_from: Path | None = None
     init_reference: str | None = None
+    preset: str = ""
 
     def __post_init__(self) -> None:
         raise_faults(range_faults(self))
@@ -90,13 +92,10 @@ class TrainingCost(NamedTuple):
 
     Args:
         tokens_per_second: real target tokens trained on per second, compilation and validation excluded.
-        joules_per_token: energy that the processors used for one of them; None unless they have counters and the
-            training had all processors.
         processors: that the training had to itself.
     """
 
     tokens_per_second: float
-    joules_per_token: float | None
     processors: int
 
 

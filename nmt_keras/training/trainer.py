@@ -1,13 +1,11 @@
 """One training, from parallel text to a model directory; interrupted, it goes on with the same command."""
 
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -18,7 +16,7 @@ from nmt_keras.config import SearchConfig, TrainingConfig, differing
 from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.cleaning import clean_corpus
 from nmt_keras.data.dataset import TokenizedText, TrainingBatches
-from nmt_keras.data.parallel_text import Corpus, ParallelText
+from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.decoding.translator import Scorer, Translator
 from nmt_keras.errors import ConfigError
 from nmt_keras.metrics.bleu import bleu
@@ -131,7 +129,7 @@ def _train(
     print(
         f"{model.name}: {model.count_params():,} parameters, backend {keras.backend.backend()}, "
         f"{num_devices} device{'s' * (num_devices > 1)}\n"
-        f"computed by {model.kernels}; {'XLA' if xla.used else 'no XLA'}: {xla.reason}",
+        f"{'XLA' if xla.used else 'no XLA'}: {xla.reason}",
         file=sys.stderr,
     )
     # Only XLA compiles for each shape; without it, more shapes cost nothing and save padding.
@@ -171,7 +169,7 @@ def _train(
             "seconds": time.time() - began,
             "history": validation.history,
             "validation_seconds": validation.seconds,
-            "cost": [cost.seconds, cost.tokens, cost.joules],
+            "cost": [cost.seconds, cost.tokens],
             "losses": losses.losses,
         }
         run.save(model, state)
@@ -206,24 +204,6 @@ def finished_training(corpus: Corpus, settings: TrainingSettings, directory: Pat
         return run.summary()
 
 
-def training_cost(corpus: Corpus, settings: TrainingSettings, tokens: int) -> TrainingCost:
-    """What a training as `settings` has it takes, by a short one that nothing is kept of.
-
-    Args:
-        corpus: what to train on.
-        settings: what to train, and how; its limits are not used.
-        tokens: target tokens to train on.
-    """
-    corpus, _ = clean_corpus(corpus)
-    valid = corpus.split("valid")
-    few = ParallelText(valid.sources[:1], valid.targets[:1], valid.origin)
-    short = settings.within(f"{tokens}-tokens")
-    short = replace(short, training=replace(short.training, validate_every=short.training.epochs))
-    with TemporaryDirectory() as directory:
-        corpus = replace(corpus, splits={**corpus.splits, "valid": few})
-        return train(corpus, short, Path(directory), lambda *_: None).cost
-
-
 def _measure(
     model: TranslationModel,
     averaged: TranslationModel,
@@ -256,7 +236,7 @@ def _epochs(config: TrainingConfig, batches: TrainingBatches) -> int:
 
 
 def _fixed_settings(corpus: Corpus, settings: TrainingSettings) -> dict[str, Any]:
-    """What may not change between a training and its continuation: all but the time limit."""
+    """What may not change between a training and its continuation: all but the time limit and a name."""
     fixed = asdict(settings) | {
         "corpus": corpus.name,
         "languages": f"{corpus.source_language}-{corpus.target_language}",
@@ -265,7 +245,7 @@ def _fixed_settings(corpus: Corpus, settings: TrainingSettings) -> dict[str, Any
         "backend": keras.backend.backend(),
         "init_from": settings.init_from and str(settings.init_from),  # an alias may have moved since
     }
-    del fixed["max_minutes"]
+    del fixed["max_minutes"], fixed["preset"]
     return fixed
 
 
@@ -364,11 +344,7 @@ def _summary(
         steps=int(history[-1]["step"]),
         parameters=model.count_params(),
         parameters_outside_embeddings=model.count_params_outside_embeddings(),
-        cost=TrainingCost(
-            cost.tokens_per_second,
-            cost.joules_per_token if len(processors()) == os.cpu_count() else None,
-            len(processors()),
-        ),
+        cost=TrainingCost(cost.tokens_per_second, len(processors())),
         peak_memory=peak_memory(),
         valid_bleu=best["valid_bleu"],
         valid_loss=best["valid_loss"],

@@ -204,6 +204,9 @@ def test_a_trained_model_is_registered_by_the_run_that_trained_it(
     assert run.data.metrics["valid_loss"] == json.loads((trained / "training.json").read_text())["valid_loss"]
     version = mlflow.MlflowClient().get_model_version_by_alias("nmt-eng-fra", "champion")
     assert version.run_id == run.info.run_id
+    corpus = Path(json.loads((trained / "settings.json").read_text())["corpus"]).name
+    assert run.info.run_name == f"transformer {corpus} debug seed1"
+    assert "# transformer, eng-fra" in version.description
     assert version.tags["corpus"] == str(json.loads((trained / "settings.json").read_text())["corpus"])
 
 

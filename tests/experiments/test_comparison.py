@@ -22,7 +22,6 @@ from nmt_keras.experiments import report as comparison_report
 from nmt_keras.experiments import run as experiment
 from nmt_keras.experiments.measurements import Effort
 from nmt_keras.system.files import read_json
-from nmt_keras.training import trainer
 
 COMPARE = [
     "compare", "--preset", "debug", "--architectures", "gru,transformer", "--seeds", "1,2", "--budget", "12k-tokens",
@@ -32,11 +31,9 @@ COMPARE = [
 
 
 def train_here(function: Callable[..., None], calls: Mapping[str, Sequence[Any]], jobs: int) -> dict[str, str]:
-    """As `call_at_once`, in this process, as if on one processor (`test_processes.py` has processes of their own)."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "processors", lambda: [0])
-        for arguments in calls.values():
-            function(*arguments)
+    """As `call_at_once`, in this process (`test_processes.py` has processes of their own)."""
+    for arguments in calls.values():
+        function(*arguments)
     return {}
 
 
@@ -56,7 +53,7 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
     monkeypatch.setattr(experiment, "evaluate", fails_at_third)
     monkeypatch.setattr(experiment, "call_at_once", train_here)
     monkeypatch.setattr(experiment, "export_savedmodel", not_exported)
-    monkeypatch.setattr(measurements, "THOROUGH", Effort(2, (8, 32), 64, 1, 8, 3, 400))  # each of all parts, in little
+    monkeypatch.setattr(measurements, "THOROUGH", Effort(2, (8, 32), 64, 1, 8, 3))  # each of all parts, in little
     assert main(command) == 1
     assert "gru-seed2 failed: RuntimeError: out of memory" in capsys.readouterr().err.splitlines()
     results = {path.parent.name for path in Path("comparison").glob("*/result.json")}
@@ -69,8 +66,7 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
     assert len(measured) == 4
     versions = mlflow.MlflowClient().search_model_versions("name = 'nmt-eng-fra'")
     check_report(out.splitlines()[-1], shlex.join(["nmt-keras", *command]))
-    for draw in ("chart_image", "heat_map_image"):  # which takes long, and is done
-        monkeypatch.setattr(comparison_report, draw, not_drawn)
+    monkeypatch.setattr(comparison_report, "chart_image", not_drawn)  # drawing takes long, and is done
     assert main(command) == 0
     assert len(mlflow.MlflowClient().search_model_versions("name = 'nmt-eng-fra'")) == len(versions)
     assert len(evaluated) == 5
@@ -133,7 +129,7 @@ def check_report(line: str, command: str) -> None:
     tables = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "tables")}
     assert tables == {"tables/scores.json", "tables/pairs-test.json"}
     images = [artifact.path for artifact in client.list_artifacts(parent.info.run_id, "images")]
-    for name in ("ranking", "length", "step-time", "gradients", "positions"):
+    for name in ("ranking", "length", "step-time", "gradients"):
         assert any(image.startswith(f"images/{name}") for image in images)
 
 

@@ -10,6 +10,7 @@ from sacrebleu.metrics import BLEU
 
 from nmt_keras.config import RecurrentConfig
 from nmt_keras.data.parallel_text import Corpus, ParallelText
+from nmt_keras.experiments import report
 from nmt_keras.experiments.charts import charts
 from nmt_keras.experiments.comparison import compare_architectures, of_shared_seeds
 from nmt_keras.experiments.report import _difference, _duels, _findings, _longest_trained_on, _scores
@@ -37,7 +38,7 @@ def trained(architecture: str, hypotheses: Sequence[str], seed: int = 1, scale: 
         evaluations={"test": SimpleNamespace(bleu=scores["bleu"], chrf=scores["chrf"], hypotheses=list(hypotheses))},
         agreement=SimpleNamespace(by_distance={(1, 5): SimpleNamespace(accuracy=0.75, low=0.5, high=0.875, pairs=8)}),
         measurements=SimpleNamespace(
-            ter=scores["ter"], perplexity={"test": 7.5 * scale}, latency=84.0 * scale, training_cost=None,
+            ter=scores["ter"], perplexity={"test": 7.5 * scale}, latency=84.0 * scale,
             step_times=[], gradient_norms=None,
         ),
         summary=SimpleNamespace(
@@ -46,7 +47,7 @@ def trained(architecture: str, hypotheses: Sequence[str], seed: int = 1, scale: 
                 for n, bleu in ((1, 10.0), (2, 19.0), (3, 20.0 * scale), (4, 21.0))
             ],
             losses=[{"step": 20, "training_seconds": 60.0, "train_loss": 5.0}],
-            cost=TrainingCost(1234.0 * scale, 0.25, 2), parameters=123_456, peak_memory=2_000_000_000,
+            cost=TrainingCost(1234.0 * scale, 2), parameters=123_456, peak_memory=2_000_000_000,
             dropped={"length_ratio": 1, "too_many_tokens": 0},
         ),
     )  # fmt: skip
@@ -55,16 +56,18 @@ def trained(architecture: str, hypotheses: Sequence[str], seed: int = 1, scale: 
 GROUPED = {"gru": [trained("gru", REFERENCES)], "lstm": [trained("lstm", WORSE, scale=2.0)]}
 
 
-def test_the_table_of_scores() -> None:
+def test_the_table_of_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "processors", lambda: [0, 1, 2, 3])
     pairs = [PairedComparison("lstm", "gru", Interval(31, 20, 40), 0.01, 0.02)]
     tests = {"gru": Interval(31, 30.5, 32.5), "lstm": Interval(62, 60, 64)}
-    table, _ = _scores(CORPUS, GROUPED, ["lstm", "gru"], tests, pairs)
+    table, notes = _scores(CORPUS, GROUPED, ["lstm", "gru"], tests, pairs)
+    assert "Each training had 2 CPU while others ran beside it." in notes["scores"]
     best, other = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
     assert (best["architecture"], best["from the best"]) == ("lstm", "best")
     assert other == {
         "architecture": "gru", "BLEU": "31.00", "95% interval": "30.5 to 32.5", "from the best": "−31.00 (p 0.0200)",
         "chrF": "52.00", "TER": "43.00", "perplexity": "7.50", "rare words %": "100.0", "repeated %": "0.0",
-        "length ratio": "1.000", "minutes to BLEU 21.0": "6.7", "tokens/s": "1,234", "J a token": "0.250",
+        "length ratio": "1.000", "minutes to BLEU 21.0": "6.7", "tokens/s": "1,234",
         "GB": "2.0", "ms a sentence": "84", "parameters": "123,456",
     }  # fmt: skip
     words = sum(len(sentence.split()) for sentence in REFERENCES)

@@ -34,7 +34,7 @@ def attend(query: np.ndarray, keys: np.ndarray, values: np.ndarray, mask: np.nda
             scores = keys[allowed, columns] @ query[t, columns] / np.sqrt(HEAD_DIM)
             weights[head, t, allowed] = softmax(scores)
         context[:, columns] = weights[head] @ values[:, columns]
-    return context
+    return context, weights
 
 
 @pytest.fixture
@@ -67,12 +67,13 @@ def test_self_attention(x: np.ndarray) -> None:
     real = np.array([6, 4, 1])
     mask = np.tril(np.ones((LENGTH, LENGTH), bool)) & (np.arange(LENGTH)[None, :] < real[:, None])[:, None, :]
     mask[:, :, 0] = True
-    output = layer(x, mask[:, None])
+    output, weights = layer(x, mask[:, None], return_attention_scores=True)
     for b in range(BATCH):
         query, keys, values = (
             x[b].astype("float64") @ projections[:, part * DIM : (part + 1) * DIM] for part in range(3)
         )
-        context = attend(query, keys, values, mask[b])
+        context, expected = attend(query, keys, values, mask[b])
+        np.testing.assert_allclose(np.array(weights)[b], expected, atol=1e-5)
         np.testing.assert_allclose(np.array(output)[b], context @ out_kernel + out_bias, atol=2e-4, rtol=1e-4)
 
 
@@ -87,15 +88,16 @@ def test_cross_attention(x: np.ndarray) -> None:
     mask = np.arange(SOURCE)[None, :] < np.array([5, 2, 3])[:, None]
     keys, values = layer.keys_values(encoded)
     assert keys.shape == values.shape == (BATCH, HEADS, SOURCE, HEAD_DIM)
-    output = layer(x, keys, values, mask[:, None, None, :])
+    output, weights = layer(x, keys, values, mask[:, None, None, :], return_attention_scores=True)
     for b in range(BATCH):
         source = encoded[b].astype("float64")
-        context = attend(
+        context, expected = attend(
             x[b].astype("float64") @ query_kernel,
             source @ key_value[:, :DIM],
             source @ key_value[:, DIM:],
             np.broadcast_to(mask[b], (LENGTH, SOURCE)),
         )
+        np.testing.assert_allclose(np.array(weights)[b], expected, atol=1e-5)
         np.testing.assert_allclose(np.array(output)[b], context @ out_kernel + out_bias, atol=2e-4, rtol=1e-4)
 
 

@@ -1,7 +1,10 @@
 import math
+import runpy
+from pathlib import Path
 
 import numpy as np
 from keras import ops
+from PIL import Image
 
 from nmt_keras.layers.positional import sinusoidal_encoding
 
@@ -54,3 +57,10 @@ def test_low_dimensions_vary_fast() -> None:
     sines = change[::2]
     assert (np.diff(sines[4:]) < 0).all()  # the first few are faster than the sampling
     assert sines[0] > 100 * sines[-1]
+
+
+def test_the_documentation_s_picture_can_be_drawn(tmp_path: Path) -> None:
+    script = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "positional_encodings.py"))
+    script["draw"](tmp_path / "drawn.png")
+    with Image.open(tmp_path / "drawn.png") as image:
+        assert image.format == "PNG"

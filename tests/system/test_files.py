@@ -1,7 +1,6 @@
-"""Files that are whole or not there, directories of one owner, and caches that do not grow."""
+"""Files that are whole or not there, and directories of one owner."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from nmt_keras.system.files import (
     read_json,
     read_object,
     remove_partial,
-    used,
     write_json,
     written_whole,
 )
@@ -32,16 +30,6 @@ def test_a_device_is_written_to_and_stays(tmp_path: Path) -> None:
         path.write_bytes(b"two\n")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_bytes() == b"two\n"
-
-
-def test_the_entries_of_a_cache_that_were_used_last_stay(tmp_path: Path) -> None:
-    for age in range(6):
-        (tmp_path / str(age)).mkdir()
-        (tmp_path / str(age) / "file").touch()
-        os.utime(tmp_path / str(age), (time.time() - 1000 * age,) * 2)
-    assert used(tmp_path / "5", number=2, seconds=2500) == tmp_path / "5"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2", "5"]
-    assert all((path / "file").exists() for path in tmp_path.iterdir())
 
 
 def test_a_writer_that_cannot_cope_with_a_full_disk_is_not_begun(tmp_path: Path) -> None:

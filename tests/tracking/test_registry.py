@@ -22,6 +22,10 @@ def test_versions_are_counted_and_carry_the_figures(client, log_model) -> None:
         "architecture": "lstm",
     }
     assert client.get_model_version("counted", "2").tags == {"test_bleu": "31"}
+    third = log_model("counted", test_bleu=32.0, train_loss=1.5)  # of the two, versions are told apart by the first
+    assert registry.register(third.model_uri, "counted", description="# A card") == 3
+    assert client.get_model_version("counted", "3").tags == {"test_bleu": "32"}
+    assert client.get_model_version("counted", "3").description == "# A card"
     assert client.get_model_version("counted", "2").source == second.model_uri
     link = client.get_logged_model(second.model_id).tags["mlflow.modelVersions"]
     assert [(row["name"], int(row["version"])) for row in json.loads(link)] == [("counted", 2)]

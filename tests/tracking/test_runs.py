@@ -1,4 +1,5 @@
 import json
+import pickle
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -261,6 +262,24 @@ def test_a_deleted_experiment_is_an_error_for_the_user(client) -> None:
     client.delete_experiment(client.create_experiment("deleted"))
     with pytest.raises(UserError, match="deleted"), runs.start_run("job", "deleted"):
         pytest.fail("the run was opened")
+
+
+def test_the_environment_names_another_experiment(client, monkeypatch) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "of my own")
+    with runs.start_run("job", "nmt-en-fr") as run:
+        pass
+    assert client.get_experiment(client.get_run(run.run_id).info.experiment_id).name == "of my own"
+
+
+def test_an_untracked_run_leaves_nothing(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with runs.kept_run(tmp_path / "m", "job", "any", runs.UntrackedRun()) as opened:
+        run = pickle.loads(pickle.dumps(opened))  # as a training's own process gets it
+        run.log_parameters({"seed": 1})
+        run.log_metrics({"train_loss": 1.0}, 20)
+        assert run.log_dataset("c", "train", sha256="00", pairs=1, origin="o", context="training") is None
+        assert run.log_translation_model(tmp_path, tmp_path, metrics={}).model_uri == ""
+    assert list(tmp_path.iterdir()) == []
 
 
 def contents(directory: Path) -> dict[str, bytes]:

@@ -107,7 +107,7 @@ DAMAGES = {
     "checkpoint.json": ["", '{"epochs": 1', "[1]", '{"weights": "checkpoint-00001.weights.h5", "epochs": 1}'],
     "checkpoint-00001.weights.h5": ["", "\x89HDF"],
     "settings.json": ["", '{"train_sha256": '],
-    "training.json": ["", '{"cost": [1, 2, 3]}', "3"],
+    "training.json": ["", '{"cost": [1, 2]}', "3"],
 }
 
 
