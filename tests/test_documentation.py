@@ -14,7 +14,7 @@ from nmt_keras.version import VERSION
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-OF_OTHER_PROGRAMS = {"--env-manager", "--xla_cpu_compilation_enabled", "--clients", "--seconds"}
+OF_OTHER_PROGRAMS = {"--env-manager", "--experiment-name", "--xla_cpu_compilation_enabled", "--clients", "--seconds"}
 
 
 @pytest.fixture(scope="module")
