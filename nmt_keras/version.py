@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from importlib.metadata import version
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
