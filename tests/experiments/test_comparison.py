@@ -52,7 +52,7 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
 
     monkeypatch.setattr(experiment, "evaluate", fails_at_third)
     monkeypatch.setattr(experiment, "call_at_once", train_here)
-    monkeypatch.setattr(experiment, "export_savedmodel", not_exported)
+    monkeypatch.setattr(experiment, "export_directory", not_exported)
     monkeypatch.setattr(measurements, "THOROUGH", Effort(2, (8, 32), 64, 1, 8, 3))  # each of all parts, in little
     assert main(command) == 1
     assert "gru-seed2 failed: RuntimeError: out of memory" in capsys.readouterr().err.splitlines()
