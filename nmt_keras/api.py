@@ -22,9 +22,8 @@ from nmt_keras.decoding.translator import Scorer, Translation, Translator
 from nmt_keras.errors import ConfigError
 from nmt_keras.experiments.measurements import THOROUGH, Effort
 from nmt_keras.experiments.run import Outcome, run_experiment, train_tracked
-from nmt_keras.models.directory import MODEL_FILES, LoadedModel, load_model, read_held_out
-from nmt_keras.serving.model_card import Provenance, training_facts
-from nmt_keras.serving.savedmodel import export_savedmodel
+from nmt_keras.models.directory import HELD_OUT, MODEL_FILES, LoadedModel, load_model
+from nmt_keras.serving.savedmodel import export_directory
 from nmt_keras.system.processes import processors
 from nmt_keras.tracking.registry import resolve
 from nmt_keras.tracking.runs import UntrackedRun
@@ -172,7 +171,7 @@ class Model:
         if path.exists() and any(path.iterdir()):
             raise ConfigError(f"A model is saved to a new directory. Received: {path}, which holds something.")
         path.mkdir(parents=True, exist_ok=True)
-        for name in MODEL_FILES:
+        for name in (*MODEL_FILES, HELD_OUT):
             if (self.directory / name).is_file():
                 shutil.copyfile(self.directory / name, path / name)
 
@@ -370,7 +369,7 @@ def export(model: Model, output: str | Path, held_out: Sequence[str] | None = No
         output: directory; the model becomes its next version.
         held_out: sentences that the export must translate as the model does; by default validation sentences that
             were kept from the training.
-        options: as `serving.savedmodel.export_savedmodel` takes them: `config`, `limits`, `xla`, ...
+        options: as `serving.savedmodel.export_directory` takes them: `config`, `limits`, `model_license`, `xla`, ...
 
     Returns:
         The directory of the version.
@@ -383,9 +382,7 @@ def export(model: Model, output: str | Path, held_out: Sequence[str] | None = No
         >>> nmt_keras.export(model, "served").name
         '1'
     """
-    sentences = read_held_out(model.directory) if held_out is None else held_out
-    options.setdefault("provenance", Provenance(training_facts(model.directory)))
-    return export_savedmodel(model.loaded, Path(output), sentences, **options)
+    return export_directory(model.directory, Path(output), model.loaded, held_out, **options)
 
 
 def _preset(preset: str | Preset, architectures: Iterable[str]) -> Preset:

@@ -1,12 +1,10 @@
-"""In place of `export_savedmodel`, which takes long, where nothing more matters of an export than that there is one."""
+"""In place of `export_directory`, which takes long, where nothing more matters of an export than that there is one."""
 
 from pathlib import Path
 from typing import Any
 
-from nmt_keras.models.directory import LoadedModel
 
-
-def not_exported(loaded: LoadedModel, output: Path, *_: Any, **__: Any) -> Path:
+def not_exported(directory: Path, output: Path, *_: Any, **__: Any) -> Path:
     """Leaves a file with the name of an export's."""
     (output / "1").mkdir(parents=True)
     (output / "1" / "saved_model.pb").write_bytes(b"a graph")

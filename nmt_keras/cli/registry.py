@@ -19,9 +19,9 @@ def run_models(options: Namespace) -> None:
 
 
 def run_register(options: Namespace) -> None:
-    from nmt_keras.models.directory import load_model, read_held_out
-    from nmt_keras.serving.model_card import Provenance, training_facts
-    from nmt_keras.serving.savedmodel import export_savedmodel, readable_card
+    from nmt_keras.models.directory import load_model
+    from nmt_keras.serving.model_card import training_facts
+    from nmt_keras.serving.savedmodel import export_directory, readable_card
     from nmt_keras.tracking.aliases import promote_candidate
     from nmt_keras.tracking.registry import check_name, name_for, register, resolve
     from nmt_keras.tracking.runs import earlier_run, start_run
@@ -37,7 +37,7 @@ def run_register(options: Namespace) -> None:
     facts = training_facts(directory)
     tags = {"architecture": description.architecture} | ({"corpus": facts["corpus"]} if "corpus" in facts else {})
     with TemporaryDirectory() as temporary:
-        export = export_savedmodel(loaded, Path(temporary), read_held_out(directory), provenance=Provenance(facts))
+        export = export_directory(directory, Path(temporary), loaded)
         # Not before: a run that opens again and fails would be a training that failed.
         with start_run("register", name, earlier=earlier_run(directory)) as run:
             card = readable_card(export)

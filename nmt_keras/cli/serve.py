@@ -17,9 +17,6 @@ from jsonargparse import Namespace
 from nmt_keras.cli.inputs import search_config
 from nmt_keras.errors import ConfigError, ModelError, UserError
 
-_OF_MODEL = ("model.json", "vocabulary.model", "model.weights.h5")
-"""The files that decide how a model directory translates."""
-
 
 def run_export(options: Namespace) -> None:
     if options.check is not None:
@@ -28,24 +25,24 @@ def run_export(options: Namespace) -> None:
         path = newest_version(Path(options.check))
         print(f"{path}: {check_export(load_export(path))} held-out sentences are translated as by the model in memory")
         return
-    from nmt_keras.models.directory import load_model, read_held_out
-    from nmt_keras.serving.model_card import Provenance, training_facts
-    from nmt_keras.serving.savedmodel import export_savedmodel
+    from nmt_keras.models.directory import load_model
+    from nmt_keras.serving.savedmodel import export_directory
     from nmt_keras.serving.signatures import ServingLimits
     from nmt_keras.tracking.registry import resolve
 
     limits = ServingLimits(options.max_source_tokens, options.max_beam_size)
     directory = resolve(options.model)
-    held_out = read_held_out(directory) if options.source_file is None else _read_sentences(Path(options.source_file))
+    held_out = None if options.source_file is None else _read_sentences(Path(options.source_file))
     loaded = load_model(directory)
     print(
-        export_savedmodel(
-            loaded,
+        export_directory(
+            directory,
             Path(options.output),
+            loaded,
             held_out,
-            search_config(options, loaded),
+            model_license=options.license,
+            config=search_config(options, loaded),
             limits=limits,
-            provenance=Provenance(training_facts(directory), license=options.license),
             xla=options.xla,
         )
     )
@@ -116,6 +113,7 @@ def _listener(host: str, port: int) -> socket.socket:
 def _locator(reference: str) -> Callable[[], Path]:
     """What finds the exported model of a reference: the newest version in a directory, the registry's, or one that is
     made of a model directory, anew when other files lie there, or an hour after it could not be made."""
+    from nmt_keras.models.directory import DESCRIPTION, HELD_OUT, MODEL_FILES
     from nmt_keras.serving.savedmodel import newest_version
     from nmt_keras.tracking.registry import resolve
 
@@ -129,9 +127,9 @@ def _locator(reference: str) -> Callable[[], Path]:
             return error
 
     def locate() -> Path:
-        if not (directory / "model.json").is_file():
+        if not (directory / DESCRIPTION).is_file():
             return newest_version(resolve(reference, "saved_model"))
-        stats = [(directory / name).stat() for name in (*_OF_MODEL, "held_out.json") if (directory / name).exists()]
+        stats = [(directory / name).stat() for name in (*MODEL_FILES, HELD_OUT) if (directory / name).exists()]
         found = exported(time.monotonic() // 3600, *((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats))
         if isinstance(found, Exception):
             raise found.with_traceback(None)
@@ -144,14 +142,13 @@ def _exported(directory: Path, reference: str) -> Path:
     """The export of a model directory in the user's cache, made if it is not there."""
     from platformdirs import user_cache_dir
 
-    from nmt_keras.models.directory import load_model, read_held_out
-    from nmt_keras.serving.model_card import Provenance, training_facts
-    from nmt_keras.serving.savedmodel import FORMAT, checked_card, export_savedmodel
+    from nmt_keras.models.directory import MODEL_FILES, load_model, read_held_out
+    from nmt_keras.serving.savedmodel import FORMAT, checked_card, export_directory
     from nmt_keras.version import VERSION
 
     def digest() -> str:
         hashed = hashlib.sha256(f"{VERSION} {FORMAT}".encode())
-        for name in _OF_MODEL:
+        for name in MODEL_FILES:
             hashed.update((directory / name).read_bytes() if (directory / name).is_file() else b"")
         return hashed.hexdigest()[:32]
 
@@ -172,7 +169,7 @@ def _exported(directory: Path, reference: str) -> Path:
             f"`nmt-keras export --model {reference} --source-file FILE --output DIR`."
         )
     try:
-        export_savedmodel(loaded, kept, held_out, version=1, provenance=Provenance(training_facts(directory)))
+        export_directory(directory, kept, loaded, held_out, version=1)
     except ConfigError:
         if not (kept / "1").is_dir():  # otherwise another server was first
             raise

@@ -18,10 +18,10 @@ from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.decoding.translator import Translation
 from nmt_keras.errors import ConfigError, TrainingError, user_message
 from nmt_keras.experiments.measurements import Effort, Measurements, kept_measurements, measured
-from nmt_keras.models.directory import load_model, read_held_out, weights_sha256
+from nmt_keras.models.directory import load_model, weights_sha256
 from nmt_keras.serving import standalone
-from nmt_keras.serving.model_card import Provenance, Score, training_facts
-from nmt_keras.serving.savedmodel import compute_in_float32, export_savedmodel, readable_card
+from nmt_keras.serving.model_card import Score
+from nmt_keras.serving.savedmodel import compute_in_float32, export_directory, readable_card
 from nmt_keras.system.files import locked_directory, read_json, read_object, write_json
 from nmt_keras.system.processes import call_at_once
 from nmt_keras.tracking.aliases import promote_candidate
@@ -358,11 +358,8 @@ def _evaluate(
     metrics |= {"test_ter": measurements.ter.score, "test_latency_milliseconds": measurements.latency}
     metrics |= {f"{split}_perplexity": perplexity for split, perplexity in measurements.perplexity.items()}
     shutil.rmtree(directory / "export", ignore_errors=True)  # of an evaluation that was interrupted
-    saved_model = export_savedmodel(
-        loaded,
-        directory / "export",
-        read_held_out(directory / "model"),
-        provenance=Provenance(training_facts(directory / "model"), _scores(corpus, evaluations)),
+    saved_model = export_directory(
+        directory / "model", directory / "export", loaded, scores=_scores(corpus, evaluations)
     )
     logged = run.log_translation_model(
         saved_model,

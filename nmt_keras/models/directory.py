@@ -23,10 +23,9 @@ from nmt_keras.system.files import read_json, write_json, written_whole
 from nmt_keras.text.tokenizer import Tokenizer
 
 _FORMAT = 1
-_DESCRIPTION, _VOCABULARY, _WEIGHTS = "model.json", "vocabulary.model", "model.weights.h5"
-_HELD_OUT = "held_out.json"
-MODEL_FILES = (_DESCRIPTION, _VOCABULARY, _WEIGHTS, _HELD_OUT)
-"""Of a model directory; what else lies there is of its training."""
+DESCRIPTION, VOCABULARY, WEIGHTS = MODEL_FILES = ("model.json", "vocabulary.model", "model.weights.h5")
+"""The files that decide how a model directory translates."""
+HELD_OUT = "held_out.json"
 _HDF5_BYTES = 2048  # of one array in an HDF5 file, beside its content; less in truth
 
 
@@ -77,19 +76,19 @@ class LoadedModel:
 
 def save_description(directory: Path, tokenizer: Tokenizer, description: ModelDescription) -> None:
     """Writes the vocabulary and the description; the weights follow with `save_weights`."""
-    with written_whole(directory / _VOCABULARY) as beside:
+    with written_whole(directory / VOCABULARY) as beside:
         beside.write_bytes(tokenizer.proto)
-    write_json(directory / _DESCRIPTION, {"format": _FORMAT} | asdict(description))
+    write_json(directory / DESCRIPTION, {"format": _FORMAT} | asdict(description))
 
 
 def load_vocabulary(directory: Path) -> Tokenizer:
     """The vocabulary that `save_description` wrote."""
-    return Tokenizer((directory / _VOCABULARY).read_bytes())
+    return Tokenizer((directory / VOCABULARY).read_bytes())
 
 
 def save_weights(directory: Path, model: TranslationModel) -> None:
     """Writes the weights of a model that was not compiled (else the optimizer's state would go with them)."""
-    write_weights(directory / _WEIGHTS, model)
+    write_weights(directory / WEIGHTS, model)
 
 
 def write_weights(path: Path, model: keras.Model) -> None:
@@ -104,12 +103,12 @@ def write_weights(path: Path, model: keras.Model) -> None:
 
 def save_held_out(directory: Path, sentences: Sequence[str]) -> None:
     """Writes sentences of the source language that the model is not trained on."""
-    write_json(directory / _HELD_OUT, list(sentences))
+    write_json(directory / HELD_OUT, list(sentences))
 
 
 def weights_sha256(directory: Path) -> str:
     """The hash of a model's weights, hexadecimal."""
-    return hashlib.sha256((directory / _WEIGHTS).read_bytes()).hexdigest()
+    return hashlib.sha256((directory / WEIGHTS).read_bytes()).hexdigest()
 
 
 def read_held_out(directory: Path) -> list[str]:
@@ -118,7 +117,7 @@ def read_held_out(directory: Path) -> list[str]:
     Raises:
         DamagedFileError: the file holds something else.
     """
-    path = directory / _HELD_OUT
+    path = directory / HELD_OUT
     sentences: list[str] = read_json(path, list) if path.is_file() else []
     if not all(isinstance(sentence, str) for sentence in sentences):
         raise DamagedFileError(f"{path} must be a list of sentences. Received: something else in it.")
@@ -131,36 +130,36 @@ def load_model(directory: Path) -> LoadedModel:
     Raises:
         ModelError: a file is missing or unreadable, or the vocabulary is not the one of the training.
     """
-    missing = [name for name in (_DESCRIPTION, _VOCABULARY, _WEIGHTS) if not (directory / name).is_file()]
+    missing = [name for name in MODEL_FILES if not (directory / name).is_file()]
     if missing:
         raise ModelError(
-            f"A model directory holds {_DESCRIPTION}, {_VOCABULARY} and {_WEIGHTS}. "
+            f"A model directory holds {DESCRIPTION}, {VOCABULARY} and {WEIGHTS}. "
             f"Received: {directory} without {', '.join(missing)}. "
             f"Train one with `nmt-keras train --output {directory}`."
         )
     try:
-        values = read_json(directory / _DESCRIPTION)
+        values = read_json(directory / DESCRIPTION)
         if values.pop("format") != _FORMAT:
             raise ValueError(f"this version reads format {_FORMAT}")
         description = ModelDescription.from_json(values)
     except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
-        raise ModelError(f"{directory / _DESCRIPTION} is not a model description: {error!r}.") from None
-    proto = (directory / _VOCABULARY).read_bytes()
+        raise ModelError(f"{directory / DESCRIPTION} is not a model description: {error!r}.") from None
+    proto = (directory / VOCABULARY).read_bytes()
     if (sha256 := hashlib.sha256(proto).hexdigest()) != description.vocabulary_sha256:
         raise ModelError(
             f"The vocabulary must be the one that the model was trained with, whose SHA-256 is "
-            f"{description.vocabulary_sha256}. Received: {directory / _VOCABULARY} with {sha256}."
+            f"{description.vocabulary_sha256}. Received: {directory / VOCABULARY} with {sha256}."
         )
     try:
         tokenizer = Tokenizer(proto)
     except RuntimeError as error:
-        raise ModelError(f"{directory / _VOCABULARY} is no SentencePiece model: {error}.") from None
+        raise ModelError(f"{directory / VOCABULARY} is no SentencePiece model: {error}.") from None
     model = build_model(description.sizes, tokenizer.vocabulary_size)
     try:
-        model.load_weights(directory / _WEIGHTS)
+        model.load_weights(directory / WEIGHTS)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
-            f"{directory / _WEIGHTS} does not fit the {description.architecture} that {_DESCRIPTION} "
+            f"{directory / WEIGHTS} does not fit the {description.architecture} that {DESCRIPTION} "
             f"describes: {str(error).splitlines()[0]}"
         ) from None
     return LoadedModel(model, tokenizer, description)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.signatures import TranslationServer
 from nmt_keras.system.files import read_json
+from nmt_keras.training.run_directory import SETTINGS, SUMMARY
 from nmt_keras.version import versions
 
 _PACKAGES = ("keras", "tensorflow", "tensorflow-text")
@@ -55,7 +56,7 @@ def training_facts(model_directory: Path) -> dict[str, Any]:
         DamagedFileError: a file of the training is damaged.
     """
     facts: dict[str, Any] = {}
-    for name, kept in (("settings.json", _OF_TRAINING), ("training.json", _OF_SUMMARY)):
+    for name, kept in ((SETTINGS, _OF_TRAINING), (SUMMARY, _OF_SUMMARY)):
         path = model_directory / name
         if path.is_file():
             values = read_json(path)

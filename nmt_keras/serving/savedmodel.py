@@ -22,8 +22,8 @@ import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
 from nmt_keras.config import SearchConfig
 from nmt_keras.decoding.translator import Translator
 from nmt_keras.errors import ConfigError, DamagedFileError, ModelError, UserError
-from nmt_keras.models.directory import LoadedModel
-from nmt_keras.serving.model_card import Provenance, as_markdown, model_card
+from nmt_keras.models.directory import LoadedModel, load_model, read_held_out
+from nmt_keras.serving.model_card import Provenance, Score, as_markdown, model_card, training_facts
 from nmt_keras.serving.signatures import ServingLimits, TranslationServer
 from nmt_keras.serving.standalone import plain_path
 from nmt_keras.system.files import read_json, write_json
@@ -131,6 +131,43 @@ def export_savedmodel(
         with suppress(OSError):  # it holds other versions, or was never made
             directory.rmdir()
     return path
+
+
+def export_directory(
+    directory: Path,
+    output: Path,
+    loaded: LoadedModel | None = None,
+    held_out: Sequence[str] | None = None,
+    scores: Sequence[Score] = (),
+    model_license: str | None = None,
+    **options: Any,
+) -> Path:
+    """Write OUTPUT/VERSION of a model directory, with what the directory tells of its training on the card.
+
+    Args:
+        directory: of the model.
+        output: made if it is not there.
+        loaded: the model, if it is at hand.
+        held_out: sentences to check the export with; those kept in the directory by default.
+        scores: of the model, for its card.
+        model_license: for its card, such as "CC-BY-4.0".
+        options: `config`, `version`, `limits` and `xla` as `export_savedmodel` takes them.
+
+    Returns:
+        OUTPUT/VERSION.
+
+    Raises:
+        ConfigError: as `export_savedmodel`.
+        ModelError: the directory holds no model, or the exported model translates otherwise.
+        DamagedFileError: a file of the directory is damaged.
+    """
+    return export_savedmodel(
+        loaded or load_model(directory),
+        output,
+        read_held_out(directory) if held_out is None else held_out,
+        provenance=Provenance(training_facts(directory), scores, model_license),
+        **options,
+    )
 
 
 def _save(server: TranslationServer, path: Path) -> None:

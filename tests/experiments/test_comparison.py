@@ -47,15 +47,15 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
     def fails_at_third(*arguments: Any) -> Any:
         evaluated.append(arguments)
         if len(evaluated) == 3:
-            raise RuntimeError("out of memory")
+            raise RuntimeError("out of order")
         return evaluate(*arguments)
 
     monkeypatch.setattr(experiment, "evaluate", fails_at_third)
     monkeypatch.setattr(experiment, "call_at_once", train_here)
-    monkeypatch.setattr(experiment, "export_savedmodel", not_exported)
+    monkeypatch.setattr(experiment, "export_directory", not_exported)
     monkeypatch.setattr(measurements, "THOROUGH", Effort(2, (8, 32), 64, 1, 8, 3))  # each of all parts, in little
     assert main(command) == 1
-    assert "gru-seed2 failed: RuntimeError: out of memory" in capsys.readouterr().err.splitlines()
+    assert "gru-seed2 failed: RuntimeError: out of order" in capsys.readouterr().err.splitlines()
     results = {path.parent.name for path in Path("comparison").glob("*/result.json")}
     assert results == {"gru-seed1", "transformer-seed1", "transformer-seed2"}
 
