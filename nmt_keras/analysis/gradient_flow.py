@@ -10,6 +10,7 @@ from nmt_keras.analysis.backend import require_tensorflow
 from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.dataset import TokenizedText
 from nmt_keras.errors import ConfigError
+from nmt_keras.layers.state_key import StateKey
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.models.factory import build_model
@@ -30,11 +31,12 @@ class GradientFlow:
     """
 
     loss: float
-    norms: dict[str, np.ndarray]
+    norms: dict[StateKey, np.ndarray]
 
     def as_json(self) -> dict[str, Any]:
         """What `nmt-keras gradient-flow --output FILE.json` holds of it."""
-        return {"loss": self.loss, "norms": {name: norms.tolist() for name, norms in self.norms.items()}}
+        states = [state._asdict() | {"norm_by_distance": norms.tolist()} for state, norms in self.norms.items()]
+        return {"loss": self.loss, "states": states}
 
 
 def sentences_of_length(text: TokenizedText, length: int | None) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -81,13 +83,13 @@ def gradient_flow(model: TranslationModel, inputs: dict[str, np.ndarray], target
         target_out_ids: as `sentences_of_length` gives them.
     """
     losses, gradients = state_gradients(model, inputs, target_out_ids)
-    norms = {name: np.linalg.norm(of_state, axis=-1).mean(axis=0)[::-1] for name, of_state in gradients.items()}
+    norms = {state: np.linalg.norm(g, axis=-1).mean(axis=0)[::-1] for state, g in gradients.items()}
     return GradientFlow(float(losses.mean()), norms)
 
 
 def state_gradients(
     model: TranslationModel, inputs: dict[str, np.ndarray], target_out_ids: np.ndarray
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+) -> tuple[np.ndarray, dict[StateKey, np.ndarray]]:
     """Each sentence's loss, and its gradient with respect to the encoder states of the same sentence.
 
     d loss / d h_t is the total derivative: through the later states that h_t leads to and, with attention, through
@@ -111,18 +113,18 @@ def state_gradients(
     import tensorflow as tf
 
     real = (target_out_ids != PAD_ID).astype("float32")
-    states: dict[str, list[Any]] = {}
+    states: dict[StateKey, list[Any]] = {}
     with tf.GradientTape() as tape:
         memory = model.encode(
             inputs["source_ids"],
             training=False,
-            watch=lambda name, state: states.setdefault(name, []).append(state),
+            watch=lambda state, value: states.setdefault(state, []).append(value),
         )
         logits = model.decode(inputs["target_in_ids"], memory, training=False)
         losses = tf.reduce_sum(token_cross_entropy(target_out_ids, logits) * (real / real.sum(1, keepdims=True)), 1)
     gradients = tape.gradient(losses, states, unconnected_gradients="zero")
     # One tensor (B, S, d), or S of them (B, d).
     return losses.numpy(), {
-        name: np.concatenate([np.reshape(g, (len(real), -1, g.shape[-1])) for g in of_state], axis=1)
-        for name, of_state in gradients.items()
+        state: np.concatenate([np.reshape(g, (len(real), -1, g.shape[-1])) for g in of_steps], axis=1)
+        for state, of_steps in gradients.items()
     }

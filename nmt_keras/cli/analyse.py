@@ -164,5 +164,9 @@ def run_gradient_flow(options: Namespace) -> None:
         given = {"model": options.model, "corpus": corpus, "split": split, "length": length, "sentences": sentences}
         write_json(path, given | {name.partition(" ")[0]: flow.as_json() for name, flow in flows.items()})
     else:
-        gradient_norms({f"{name}, loss {flow.loss:.2f} nats": flow.norms for name, flow in flows.items()}, path)
+        panels = {
+            f"{name}, loss {flow.loss:.2f} nats": {str(state): norms for state, norms in flow.norms.items()}
+            for name, flow in flows.items()
+        }
+        gradient_norms(panels, path)
     print(f"{path}: {sentences} sentences of {length} source tokens")

@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 from nmt_keras.analysis.agreement import Accuracy
 from nmt_keras.experiments.comparison import LengthBucket
 from nmt_keras.experiments.run import TrainedModel
+from nmt_keras.layers.state_key import StateKey
 from nmt_keras.metrics.bootstrap import Interval, interval
 from nmt_keras.report.page import Claim
 
@@ -83,10 +84,12 @@ def carried(model: TrainedModel) -> dict[str, float]:
     return {when: of[-1] / of[0] for when, of in norms.items() if of[0] > 0}
 
 
-def top_states(by_state: Mapping[str, Sequence[float]]) -> Sequence[float]:
+def top_states(norms: Iterable[tuple[StateKey, Sequence[float]]]) -> Sequence[float]:
     """Of the norms by encoder state, those of the top layer: of a recurrence's h, reading forward if it does."""
-    hidden = [name for name in by_state if name.endswith(" h")]
-    return by_state[([name for name in hidden if "backward" not in name] or hidden or list(by_state))[-1]]
+    by_state = dict(norms)
+    hidden = [state for state in by_state if state.part != "C"]
+    forward = [state for state in hidden if state.direction != "backward"]
+    return by_state[max(forward or hidden, key=lambda state: state.layer)]
 
 
 def _long_dependencies(grouped: Mapping[str, Sequence[TrainedModel]]) -> Claim:

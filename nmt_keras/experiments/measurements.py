@@ -16,6 +16,7 @@ from nmt_keras.analysis.throughput import StepTime, step_times
 from nmt_keras.data.dataset import TokenizedText
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.errors import ModelError
+from nmt_keras.layers.state_key import StateKey
 from nmt_keras.metrics.bleu import Score, ter
 from nmt_keras.metrics.tokenization import sentence_lengths
 from nmt_keras.models.directory import LoadedModel
@@ -50,6 +51,9 @@ THOROUGH = Effort(30, (8, 32, 128), 2048, 7, 64, 10)
 BRIEF = Effort(10, (8, 64), 512, 3, 16, 4)
 
 
+StateNorms = Sequence[tuple[StateKey, Sequence[float]]]
+
+
 @dataclass(frozen=True)
 class Measurements:
     """Plain figures of one model.
@@ -60,7 +64,7 @@ class Measurements:
         latency: median time of one sentence alone, milliseconds.
         vocabulary_sha256: of the model.
         step_times: of training and encoding by length; empty where the model was not looked into closely.
-        gradient_norms: "before training" and "after training" -> encoder state -> norm by distance; empty likewise.
+        gradient_norms: "before training" and "after training" -> (encoder state, norm by distance); empty likewise.
         attention: sentence pairs with what the model attends to; empty likewise, and without attention:
             "source", "target", and "maps" by kind as `packed` gives them.
     """
@@ -70,7 +74,7 @@ class Measurements:
     latency: float
     vocabulary_sha256: str
     step_times: Sequence[StepTime] = ()
-    gradient_norms: Mapping[str, Mapping[str, Sequence[float]]] | None = None
+    gradient_norms: Mapping[str, StateNorms] | None = None
     attention: Sequence[Mapping[str, Any]] = ()
 
 
@@ -110,6 +114,11 @@ def kept_measurements(directory: Path, effort: Effort | None) -> Measurements | 
         | {
             "ter": Score(**values["ter"]),
             "step_times": [StepTime(*times) for times in values["step_times"]],
+            "gradient_norms": values["gradient_norms"]
+            and {
+                when: [(StateKey(*state), norms) for state, norms in of_states]
+                for when, of_states in values["gradient_norms"].items()
+            },
         }
     )
 
@@ -140,9 +149,7 @@ def _looked_into(
     }
 
 
-def _gradient_norms(
-    loaded: LoadedModel, test: ParallelText, seed: int, most: int
-) -> dict[str, dict[str, list[float]]] | None:
+def _gradient_norms(loaded: LoadedModel, test: ParallelText, seed: int, most: int) -> dict[str, StateNorms] | None:
     if keras.backend.backend() != "tensorflow":
         return None
     tokenized = TokenizedText(test, loaded.tokenizer)
@@ -151,7 +158,8 @@ def _gradient_norms(
     inputs, target_out_ids = sentences_of_length(tokenized, int(often.max()))  # the longest that are not too few
     inputs, target_out_ids = {name: ids[:most] for name, ids in inputs.items()}, target_out_ids[:most]
     models = {"before training": untrained(loaded, seed), "after training": loaded.model}
-    return {name: gradient_flow(model, inputs, target_out_ids).as_json()["norms"] for name, model in models.items()}
+    flows = {when: gradient_flow(model, inputs, target_out_ids) for when, model in models.items()}
+    return {when: [(state, norms.tolist()) for state, norms in flow.norms.items()] for when, flow in flows.items()}
 
 
 def _attention(loaded: LoadedModel, test: ParallelText, evaluation: Evaluation, sentences: int) -> list[dict[str, Any]]:

@@ -14,13 +14,14 @@ from nmt_keras.config import RecurrentConfig
 from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.masks import reverse_sequences
 from nmt_keras.layers.recurrence import recurrent_layer
+from nmt_keras.layers.state_key import StateKey
 
 Tensor = Any
 States = list[list[Tensor]]
-Watch = Callable[[str, Tensor], None]
+Watch = Callable[[StateKey, Tensor], None]
 
 
-def unrolled(layer: keras.layers.Layer, x: Tensor, mask: Tensor, name: str, watch: Watch) -> list[Tensor]:
+def unrolled(layer: keras.layers.Layer, x: Tensor, mask: Tensor, number: int, watch: Watch) -> list[Tensor]:
     """What `layer(x, mask=mask)` gives, step by step, with each state shown to `watch`.
 
     The loop that Keras' layers run is closed to others: no gradient can be taken with respect to a state inside.
@@ -29,15 +30,15 @@ def unrolled(layer: keras.layers.Layer, x: Tensor, mask: Tensor, name: str, watc
         layer: as `recurrent_layer` makes it.
         x: (B, S, d) float, S known.
         mask: (B, S) bool, True at real tokens.
-        name: of the layer, before the state's own name.
-        watch: takes the name and the value (B, H) of each state that a step computes.
+        number: index of the layer in its stack, counted from 0.
+        watch: takes the key and the value (B, H) of each state that a step computes.
     """
     states = layer.get_initial_state(ops.shape(x)[0])
     outputs = []
     for t in range(x.shape[1]):
         _, new_states = layer.cell(x[:, t], states, training=False)
         for part, state in zip("hC", new_states, strict=False):
-            watch(f"{name} {part}", state)
+            watch(StateKey(number, layer.name, part), state)
         states = [ops.where(mask[:, t, None], new, old) for new, old in zip(new_states, states, strict=True)]
         outputs.append(states[0])
     return [ops.stack(outputs, axis=1), *states]  # (B, S, H), then (B, H) each
@@ -85,7 +86,7 @@ class EncoderLayer(keras.layers.Layer):
             if watch is None:
                 output, *state = layer(read, mask=steps, training=training)
             else:
-                output, *state = unrolled(layer, read, mask, f"layer {self.number} {layer.name}", watch)
+                output, *state = unrolled(layer, read, mask, self.number, watch)
             outputs.append(reverse_sequences(output, mask) if backward else output)
             last.append(state)
         output = ops.concatenate(outputs, axis=-1)

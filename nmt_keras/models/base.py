@@ -11,10 +11,12 @@ from typing import Any
 
 import keras
 
+from nmt_keras.layers.state_key import StateKey
+
 Tensor = Any
 Memory = Any
 State = Any
-Watch = Callable[[str, Tensor], None]
+Watch = Callable[[StateKey, Tensor], None]
 
 keras.config.set_floatx("float32")  # whatever a user's keras.json says, by which operations outside layers compute
 
@@ -47,7 +49,7 @@ class TranslationModel(keras.Model):
         Args:
             source_ids: (B, S) int32, PAD after the end.
             training: apply dropout.
-            watch: is called with the name and the value of each encoder state on the way to the memory: (B, d) for
+            watch: is called with the key and the value of each encoder state on the way to the memory: (B, d) for
                 each step of a recurrence, in the order of reading, and (B, S, d) for a Transformer's block.
         """
 

@@ -10,6 +10,7 @@ from nmt_keras.layers.dropout import sequence_dropout
 from nmt_keras.layers.embedding import TiedEmbedding
 from nmt_keras.layers.masks import causal_mask, padding_mask
 from nmt_keras.layers.positional import LearnedPositions, sinusoidal_encoding
+from nmt_keras.layers.state_key import StateKey
 from nmt_keras.layers.transformer import DecoderBlock, EncoderBlock
 from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
 
@@ -91,7 +92,7 @@ class Transformer(TranslationModel):
         for layer, block in enumerate(self.encoder_blocks):
             x = block(x, mask[:, None, None, :], training=training)
             if watch:
-                watch(f"layer {layer}", x)
+                watch(StateKey(layer), x)
         return self._memory(x, mask)
 
     def _memory(self, x: Tensor, mask: Tensor) -> Memory:

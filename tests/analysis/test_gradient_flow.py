@@ -1,6 +1,7 @@
 """Gradients of encoder states against products of Jacobians and differences of the loss, in float64 NumPy."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from nmt_keras.config import (
 from nmt_keras.data.dataset import TokenizedText
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.errors import ConfigError
+from nmt_keras.layers.state_key import StateKey
 from nmt_keras.models.directory import ModelDescription, load_model, save_description, save_weights
 from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID
 
@@ -92,15 +94,14 @@ def test_the_tanh_rnn_s_gradients_are_products_of_jacobians(build: Any, radius: 
     inputs = {"source_ids": source_ids, "target_in_ids": TARGET_IN}
     losses, gradients = state_gradients(model, inputs, TARGET_OUT)
     np.testing.assert_allclose(losses, [loss(n, h[-1][n]) for n in range(3)], rtol=1e-5)
-    assert gradients.keys() == {"layer 0 forward h"}
-    norms = gradient_flow(model, inputs, TARGET_OUT).norms["layer 0 forward h"]
+    assert gradients.keys() == {(0, "forward", "h")}
+    norms = gradient_flow(model, inputs, TARGET_OUT).norms[StateKey(0, "forward", "h")]
     for n in range(3):
         jacobian = np.eye(12)  # d h_T / d h_t, rows are of h_t
         for t in reversed(range(S)):
             expected = jacobian @ last_gradient[n]
-            np.testing.assert_allclose(
-                gradients["layer 0 forward h"][n, t], expected, atol=2e-4 * np.linalg.norm(expected) + 1e-12
-            )
+            of_state = gradients[StateKey(0, "forward", "h")][n, t]
+            np.testing.assert_allclose(of_state, expected, atol=2e-4 * np.linalg.norm(expected) + 1e-12)
             jacobian = recurrent @ np.diag(1 - h[t][n] ** 2) @ jacobian
     if embedding_size < 1:
         np.testing.assert_allclose(norms / norms[0], radius ** np.arange(S), rtol=1e-3)
@@ -148,7 +149,7 @@ def test_gradients_of_the_lstm_s_states_with_attention(build: Any, direction: An
     model = build(sizes, V, seed=4, gain=2.0)
     source_ids = sources(5)
     losses, gradients = state_gradients(model, {"source_ids": source_ids, "target_in_ids": TARGET_IN}, TARGET_OUT)
-    assert list(gradients) == [f"layer 0 {direction} h", f"layer 0 {direction} C"]
+    assert list(gradients) == [(0, direction, "h"), (0, direction, "C")]
     cells = {"encoder": model.encoder.layers[0].directions[0].cell, "decoder": model.decoder.decoder.layers[0].cell}
     weights = {
         f"{side} {name}": weight(getattr(cell, name))
@@ -169,8 +170,8 @@ def test_gradients_of_the_lstm_s_states_with_attention(build: Any, direction: An
         for_h = differences(lambda shift, n=n: lstm_attention_loss(weights, read_ids, n, shift, zero), (5, 6))
         for_c = differences(lambda shift, n=n: lstm_attention_loss(weights, read_ids, n, zero, shift), (5, 6))
         assert min(np.linalg.norm(for_h, axis=1).min(), np.linalg.norm(for_c, axis=1).min()) > 1e-3
-        np.testing.assert_allclose(gradients[f"layer 0 {direction} h"][n], for_h, atol=2e-6, rtol=1e-4)
-        np.testing.assert_allclose(gradients[f"layer 0 {direction} C"][n], for_c, atol=2e-6, rtol=1e-4)
+        np.testing.assert_allclose(gradients[StateKey(0, direction, "h")][n], for_h, atol=2e-6, rtol=1e-4)
+        np.testing.assert_allclose(gradients[StateKey(0, direction, "C")][n], for_c, atol=2e-6, rtol=1e-4)
 
 
 def test_gradients_of_the_transformer_s_blocks(build: Any) -> None:
@@ -179,10 +180,10 @@ def test_gradients_of_the_transformer_s_blocks(build: Any) -> None:
 
     model = build(TransformerConfig(3, 1, 16, 2, 24, dropout_rate=0, inner_dropout_rate=0), V, seed=5)
     source_ids = sources(7)
-    states: dict[str, Any] = {}
+    states: dict[StateKey, Any] = {}
     memory = model.encode(source_ids, watch=states.__setitem__)
     _, gradients = state_gradients(model, {"source_ids": source_ids, "target_in_ids": TARGET_IN}, TARGET_OUT)
-    assert list(gradients) == list(states) == ["layer 0", "layer 1", "layer 2"]
+    assert list(gradients) == list(states) == [(0, "", ""), (1, "", ""), (2, "", "")]
     real = TARGET_OUT != PAD_ID
     for layer, state in enumerate(states.values()):
         with tf.GradientTape() as tape:
@@ -196,7 +197,7 @@ def test_gradients_of_the_transformer_s_blocks(build: Any) -> None:
             loss = tf.reduce_sum(losses * real / real.sum(axis=1, keepdims=True))
         expected = tape.gradient(loss, state).numpy()
         assert np.linalg.norm(expected, axis=-1).min() > 1e-3
-        np.testing.assert_allclose(gradients[f"layer {layer}"], expected, atol=1e-6, rtol=1e-4)
+        np.testing.assert_allclose(gradients[StateKey(layer)], expected, atol=1e-6, rtol=1e-4)
 
 
 def test_what_is_watched_is_what_is_computed(sizes: ArchitectureConfig, build: Any) -> None:
@@ -205,21 +206,21 @@ def test_what_is_watched_is_what_is_computed(sizes: ArchitectureConfig, build: A
     source_ids = sources(6)
     source_ids[1, 3:] = PAD_ID
     source_ids[2, 1:] = PAD_ID
-    watched: list[tuple[str, Any]] = []
+    watched: list[tuple[StateKey, Any]] = []
     memories = [model.encode(source_ids), model.encode(source_ids, watch=lambda *state: watched.append(state))]
     for before, after in zip(*map(keras.tree.flatten, memories), strict=True):
         np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (before, after)), atol=1e-5)
-    names = [name for name, _ in watched]
+    keys = [key for key, _ in watched]
     if isinstance(sizes, TransformerConfig):
-        assert names == [f"layer {layer}" for layer in range(sizes.num_encoder_layers)]
+        assert keys == [StateKey(layer) for layer in range(sizes.num_encoder_layers)]
         return
-    directions = 2 if sizes.encoder_direction == "bidirectional" else 1
-    parts = 2 if sizes.cell == "lstm" else 1
-    assert len(set(names)) == sizes.num_layers * directions * parts
-    assert {names.count(name) for name in names} == {6}
+    directions = {"bidirectional": ["forward", "backward"]}.get(sizes.encoder_direction, [sizes.encoder_direction])
+    parts = "hC" if sizes.cell == "lstm" else "h"
+    assert set(keys) == set(product(range(sizes.num_layers), directions, parts))
+    assert {keys.count(key) for key in keys} == {6}
     # Without padding, the last state watched is the last one of the layer.
-    last = dict(watched)[f"layer {sizes.num_layers - 1} {'backward' if 'forward' not in names[0] else 'forward'} h"]
-    if directions == 1:
+    last = dict(watched)[StateKey(sizes.num_layers - 1, directions[0], "h")]
+    if len(directions) == 1:
         np.testing.assert_allclose(last[0], memories[1]["states"][-1][0][0], atol=1e-6)
 
 
@@ -280,8 +281,9 @@ def test_command(
     for name, model in (("before", untrained(loaded, 5)), ("after", loaded.model)):
         flow = gradient_flow(model, inputs, target_out_ids)
         assert written[name]["loss"] == pytest.approx(flow.loss)
-        for state, norms in flow.norms.items():
-            np.testing.assert_allclose(written[name]["norms"][state], norms, rtol=1e-4)
+        for state, (key, norms) in zip(written[name]["states"], flow.norms.items(), strict=True):
+            np.testing.assert_allclose(state.pop("norm_by_distance"), norms, rtol=1e-4)
+            assert state == {"layer": 0, "direction": "forward", "part": key.part}
     assert written["before"]["loss"] == pytest.approx(np.log(tokenizer.vocabulary_size), rel=0.05)
     assert abs(written["after"]["loss"] - written["before"]["loss"]) > 0.01
     assert main([*arguments, "--output", "flow.png"]) == 0

@@ -10,6 +10,7 @@ from nmt_keras.analysis.agreement import Accuracy, Agreement
 from nmt_keras.analysis.throughput import StepTime
 from nmt_keras.experiments.claims import accuracy_lost, carried, claims, growth, top_states
 from nmt_keras.experiments.comparison import bleu_by_length
+from nmt_keras.layers.state_key import StateKey
 from nmt_keras.metrics.bootstrap import sentence_counts
 
 REFERENCES = [f"the cat number {n} sat on the mat and saw a dog with {n % 7} cats" for n in range(240)]
@@ -135,8 +136,8 @@ def test_the_loss_of_accuracy_has_the_interval_of_two_shares() -> None:
 
 def test_growth_and_carried_gradients_are_ratios_of_the_ends() -> None:
     norms = {
-        "before training": {"block 0": [1.0, 5.0], "block 1": [4.0, 2.0, 1.0]},
-        "after training": {"top": [2.0, 6.0]},
+        "before training": [(StateKey(0), [1.0, 5.0]), (StateKey(1), [4.0, 2.0, 1.0])],
+        "after training": [(StateKey(0), [2.0, 6.0])],
     }
     model = training(times=(4.0, 6.0), norms=norms)
     assert growth(model) == 1.5
@@ -146,11 +147,11 @@ def test_growth_and_carried_gradients_are_ratios_of_the_ends() -> None:
 @pytest.mark.parametrize(
     ("states", "chosen"),
     [
-        (["layer 0 forward h", "layer 0 forward C", "layer 0 backward h", "layer 0 backward C"], 0),
-        (["layer 0 forward h", "layer 0 backward h", "layer 1 forward h", "layer 1 backward h"], 2),
-        (["layer 0 backward h", "layer 0 backward C"], 0),
-        (["block 0", "block 1"], 1),
+        ([(0, "forward", "h"), (0, "forward", "C"), (0, "backward", "h"), (0, "backward", "C")], 0),
+        ([(0, "forward", "h"), (0, "backward", "h"), (1, "forward", "h"), (1, "backward", "h")], 2),
+        ([(0, "backward", "h"), (0, "backward", "C")], 0),
+        ([(0, "", ""), (1, "", "")], 1),
     ],
 )
-def test_gradients_are_those_at_the_top_layer_s_hidden_states(states: list[str], chosen: int) -> None:
-    assert top_states({state: [float(place)] for place, state in enumerate(states)}) == [chosen]
+def test_gradients_are_those_at_the_top_layer_s_hidden_states(states: list[tuple[int, str, str]], chosen: int) -> None:
+    assert top_states((StateKey(*state), [float(place)]) for place, state in enumerate(states)) == [chosen]
