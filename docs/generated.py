@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from nmt_keras.config import ARCHITECTURES, PRESETS, SECTIONS, load_preset
 
-_CLASSES: dict[str, Any] = {**SECTIONS, **{name: each.sizes for name, each in ARCHITECTURES.items()}}
+_CLASSES: dict[str, Any] = {**SECTIONS, **{name: each.config_class for name, each in ARCHITECTURES.items()}}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

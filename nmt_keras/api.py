@@ -20,7 +20,7 @@ from nmt_keras.config import ARCHITECTURES, Preset, SearchConfig, load_preset
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.decoding.translator import Scorer, Translation, Translator
 from nmt_keras.errors import ConfigError
-from nmt_keras.experiments.measurements import THOROUGH, Effort
+from nmt_keras.experiments.measurements import FULL_PLAN, MeasurementPlan
 from nmt_keras.experiments.run import Outcome, run_experiment, train_tracked
 from nmt_keras.models.directory import HELD_OUT, MODEL_FILES, LoadedModel, load_model
 from nmt_keras.serving.savedmodel import export_directory
@@ -273,7 +273,7 @@ def compare(
     devices: str = "1",
     init_from: str | Path | None = None,
     test_sets: int | None = None,
-    effort: Effort = THOROUGH,
+    plan: MeasurementPlan = FULL_PLAN,
     track: bool = True,
 ) -> Outcome:
     """Train several architectures with several seeds, evaluate all, and register the one that validates best.
@@ -290,7 +290,7 @@ def compare(
         devices: devices that share each batch, a number or "all".
         init_from: model (as `load` takes it) whose weights and vocabulary to start from.
         test_sets: test sets at most; all by default.
-        effort: how much is measured.
+        plan: how much is measured.
         track: whether MLflow logs the trainings and registers the best model.
 
     Returns:
@@ -329,7 +329,7 @@ def compare(
     others = [split for split in corpus.splits if split.startswith("test_") and split != "test_agreement"]
     test_splits = ["test", *others][:test_sets]
     parent = None if track else UntrackedRun()
-    return run_experiment(corpus, trainings, directory, test_splits, effort, jobs, parent)
+    return run_experiment(corpus, trainings, directory, test_splits, plan, jobs, parent)
 
 
 def evaluate(model: Model, text: ParallelText | Corpus, split: str = "test", **search: Any) -> Evaluation:
@@ -404,7 +404,7 @@ def _settings(
 ) -> TrainingSettings:
     return TrainingSettings(
         architecture=architecture,
-        sizes=preset.architectures[architecture],
+        model_config=preset.architectures[architecture],
         vocabulary=preset.vocabulary,
         training=preset.training,
         search=preset.search,

@@ -197,14 +197,14 @@ ArchitectureConfig = TransformerConfig | RecurrentConfig
 
 
 class Architecture(NamedTuple):
-    """What `--architecture` names: the class of its sizes, and what the name says of them."""
+    """What `--architecture` names: the class of its configuration, and what the name says of it."""
 
-    sizes: type[ArchitectureConfig]
+    config_class: type[ArchitectureConfig]
     fixed: dict[str, Any]
 
-    def configure(self, **sizes: Any) -> ArchitectureConfig:
-        """The sizes, with what the name says of them."""
-        return self.sizes(**self.fixed | sizes)
+    def configure(self, **settings: Any) -> ArchitectureConfig:
+        """The configuration, with what the name says of it."""
+        return self.config_class(**self.fixed | settings)
 
 
 ARCHITECTURES = {
@@ -357,17 +357,17 @@ def load_preset(name: str, architectures: Iterable[str] = ARCHITECTURES) -> Pres
     return Preset(sizes, **{section: make(**given.get(section, {})) for section, make in SECTIONS.items()}, name=name)
 
 
-def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+def changed_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The names that two sets of settings hold different values by, or that only one of them holds."""
     return [name for name in {**one, **other} if one.get(name) != other.get(name)]
 
 
-def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten_dict(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"a": {"b": 1}} as {"a.b": 1}; an empty mapping stays a value."""
     names: dict[str, Any] = {}
     for name, value in nested.items():
         if isinstance(value, Mapping) and value:
-            names |= flat(value, f"{prefix}{name}.")
+            names |= flatten_dict(value, f"{prefix}{name}.")
         else:
             names[f"{prefix}{name}"] = value
     return names

@@ -8,10 +8,11 @@ MADE_OF_THE_SAME_PARTS = {"rnn", "gru", "rnn-attention", "lstm-attention", "tran
 """Each part of these is a part of others, too: elsewhere than on TensorFlow only their answers are compared."""
 
 
-def architecture_of(sizes: ArchitectureConfig) -> str:
-    """The name that `--architecture` has for given sizes."""
+def architecture_of(model_config: ArchitectureConfig) -> str:
+    """The name that `--architecture` has for a given configuration."""
     return next(
         name
         for name, architecture in ARCHITECTURES.items()
-        if type(sizes) is architecture.sizes and architecture.fixed.items() <= asdict(sizes).items()
+        if type(model_config) is architecture.config_class
+        and architecture.fixed.items() <= asdict(model_config).items()
     )

@@ -96,13 +96,13 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module", params=TESTED)
-def sizes(request: pytest.FixtureRequest) -> ArchitectureConfig:
+def model_config(request: pytest.FixtureRequest) -> ArchitectureConfig:
     """The sizes of each architecture in turn."""
     return ARCHITECTURES[request.param]
 
 
 @pytest.fixture(scope="session")
-def contract_sizes() -> dict[str, ArchitectureConfig]:
+def contract_configs() -> dict[str, ArchitectureConfig]:
     """The sizes of all architectures, by name."""
     return ARCHITECTURES
 
@@ -134,10 +134,10 @@ def draw_weights() -> Callable[..., Any]:
 def build(draw_weights: Callable[..., Any]) -> Callable[..., Any]:
     """A function that builds a model with drawn weights."""
 
-    def build_drawn(sizes: ArchitectureConfig, vocabulary_size: int, seed: int = 0, gain: float = 1.0) -> Any:
+    def build_drawn(model_config: ArchitectureConfig, vocabulary_size: int, seed: int = 0, gain: float = 1.0) -> Any:
         from nmt_keras.models.factory import build_model
 
-        return draw_weights(build_model(sizes, vocabulary_size), seed, gain)
+        return draw_weights(build_model(model_config, vocabulary_size), seed, gain)
 
     return build_drawn
 

@@ -27,7 +27,7 @@ class Recorder:
         self.epochs: list[int] = []  # whose order the data was read in
         recorder = self
 
-        class RecordingOrder(trainer.EpochOrder):
+        class RecordingOrder(trainer.ReproducibleEpochs):
             def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
                 recorder.weights.append([variable.numpy() for variable in self.model.trainable_variables])
 
@@ -36,7 +36,7 @@ class Recorder:
                 recorder.epochs.append(number)
                 return super().epoch(number)
 
-        monkeypatch.setattr(trainer, "EpochOrder", RecordingOrder)
+        monkeypatch.setattr(trainer, "ReproducibleEpochs", RecordingOrder)
         monkeypatch.setattr(trainer, "TrainingBatches", RecordingBatches)
 
     def log_metrics(self, figures: Any, step: int) -> None:

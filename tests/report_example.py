@@ -5,7 +5,7 @@ import base64
 import numpy as np
 
 from nmt_keras.report.chart import Chart, Series, Table
-from nmt_keras.report.page import Claim, Duel, Report, Translated
+from nmt_keras.report.page import Claim, Report, SystemPair, TranslationExample
 
 NAMES = ("rnn", "lstm", "gru", "rnn-attention", "lstm-attention", "gru-attention", "transformer")
 
@@ -86,7 +86,7 @@ def example() -> Report:
             pairs.append({"source": "", "target": "", "maps": of_pair})
         return pairs
 
-    sentence = Translated(
+    sentence = TranslationExample(
         "The cat <b>sleeps</b> & the dog “barks”.",
         "Le chat dort et le chien aboie.",
         "Le chat dort et le chien aboie.",
@@ -129,7 +129,7 @@ def example() -> Report:
             "sentences": ["The cat", "word0 word1 </script><script>alert(1)</script>"],
             "architectures": {"lstm-attention": maps(3, False), "transformer": maps(5, True)},
         },
-        duels=[Duel("rnn", "lstm", [sentence], []), Duel("lstm", "transformer", [], [sentence])],
+        system_pairs=[SystemPair("rnn", "lstm", [sentence], []), SystemPair("lstm", "transformer", [], [sentence])],
         commands=["nmt-keras compare --corpus phrasebook --seeds 1,2,3"],
         versions=[("git commit", "0" * 40), ("train: pairs, SHA-256", "40,000, " + "ab" * 32)],
     )

@@ -50,7 +50,7 @@ def copy_rest(drawn: dict[str, np.ndarray], block: Any, norms: dict[str, Any]) -
         dense.set_weights([drawn[f"feedforward_{name}_dense/{part}"] for part in ("kernel", "bias")])
 
 
-def sizes(pre_norm: bool, activation: Any) -> TransformerConfig:
+def model_config(pre_norm: bool, activation: Any) -> TransformerConfig:
     return TransformerConfig(
         model_dim=DIM,
         num_heads=HEADS,
@@ -72,7 +72,7 @@ def test_encoder_block(pre_norm: bool, activation: str) -> None:
     theirs = keras_hub.layers.TransformerEncoder(FEED_FORWARD, HEADS, **hub_options(pre_norm, activation))
     theirs.build(x.shape)
     drawn = draw(theirs)
-    ours = EncoderBlock(sizes(pre_norm, activation))
+    ours = EncoderBlock(model_config(pre_norm, activation))
     ours.build(x.shape)
     copy_attention(
         drawn, "self_attention_layer", ours.attention, {ours.attention.query_key_value: ["query", "key", "value"]}
@@ -97,7 +97,7 @@ def test_decoder_block(pre_norm: bool, activation: str) -> None:
     theirs = keras_hub.layers.TransformerDecoder(FEED_FORWARD, HEADS, **hub_options(pre_norm, activation))
     theirs.build(x.shape, encoded.shape)
     drawn = draw(theirs)
-    ours = DecoderBlock(sizes(pre_norm, activation))
+    ours = DecoderBlock(model_config(pre_norm, activation))
     ours.build(x.shape)
     self_attention, cross_attention = ours.self_attention, ours.cross_attention
     copy_attention(drawn, "self_attention", self_attention, {self_attention.query_key_value: ["query", "key", "value"]})

@@ -73,7 +73,7 @@ def test_links_of_pages_outside_the_site_lead_somewhere() -> None:
 
 def test_the_tables_hold_every_setting(generated: ModuleType) -> None:
     settings = generated.settings()
-    for name, section in {**SECTIONS, **{name: each.sizes for name, each in ARCHITECTURES.items()}}.items():
+    for name, section in {**SECTIONS, **{name: each.config_class for name, each in ARCHITECTURES.items()}}.items():
         table = next(part for part in settings.split("### ") if f"`--{name}.…`" in part)
         rows = {line.split("`")[1]: line for line in table.splitlines() if line.startswith("| `")}
         fixed = ARCHITECTURES[name].fixed if name in ARCHITECTURES else {}

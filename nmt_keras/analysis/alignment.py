@@ -61,7 +61,7 @@ class AttentionMap:
         return chosen.mean(axis=(0, 1))
 
     def as_json(self) -> dict[str, Any]:
-        """What `nmt-keras align --output FILE.json` holds of it."""
+        """What `nmt-keras attention --output FILE.json` holds of it."""
         return {"rows": self.rows, "columns": self.columns, "weights": self.weights.astype(float).round(6).tolist()}
 
 
@@ -83,7 +83,7 @@ def attention_maps(loaded: LoadedModel, source: str, target: str, words: bool = 
     """
     source_ids, target_out_ids = loaded.tokenizer.encode_all([source, target])
     target_in_ids = np.append(np.int32(BOS_ID), target_out_ids[:-1])
-    weights = loaded.model.align(source_ids[None], target_in_ids[None])
+    weights = loaded.model.attention_weights(source_ids[None], target_in_ids[None])
     _check_attends(loaded, weights)
     sides = {
         "cross": (target_out_ids, source_ids),
@@ -142,10 +142,10 @@ def alignment_errors(loaded: LoadedModel, pairs: Sequence["PhrasePair"]) -> list
     """
     text = ParallelText([pair.source for pair in pairs], [pair.target for pair in pairs])
     tokenized = TokenizedText(text, loaded.tokenizer)
-    align = compile_inference(loaded.model, loaded.model.align, 2)
+    attention_weights = compile_inference(loaded.model, loaded.model.attention_weights, 2)
     links: list[list[set[Link]]] = [[]] * len(pairs)  # of each pair, by layer
     for members, (inputs, target_out_ids, _) in tokenized.batches(batch_tokens=4096):
-        weights = align(inputs["source_ids"], inputs["target_in_ids"])
+        weights = attention_weights(inputs["source_ids"], inputs["target_in_ids"])
         _check_attends(loaded, weights)
         source_words, target_words = map(loaded.tokenizer.word_indices, (inputs["source_ids"], target_out_ids))
         for row, member in enumerate(members):

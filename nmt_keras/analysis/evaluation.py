@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.decoding.translator import Scorer, Translation, Translator
-from nmt_keras.metrics.bleu import Score, bleu, chrf
 from nmt_keras.metrics.by_length import DEFAULT_EDGES, by_length
+from nmt_keras.metrics.corpus_scores import Score, bleu, chrf
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.system.progress import progress_bar
 
@@ -21,7 +21,7 @@ class Evaluation:
     Args:
         bleu: sacreBLEU's BLEU, cased and detokenized.
         chrf: sacreBLEU's chrF2.
-        by_length: BLEU and chrF by source length, in what `tokenization.unit` says.
+        by_length: BLEU and chrF by source length, in what `tokenization.length_unit` says.
         translations: in the order of the sources.
         sentences_per_second: of the search, tokenization included, its compilation excluded (but JAX compiles anew for
             each shape of batch, which is in it).
@@ -62,7 +62,7 @@ class Evaluation:
         return {"bleu": asdict(self.bleu), "chrf": asdict(self.chrf), "by_length": self.by_length}
 
 
-class ReadyModel(NamedTuple):
+class InferenceModel(NamedTuple):
     """A model with its search and its scorer, each of which is compiled once for all that is measured."""
 
     loaded: LoadedModel
@@ -70,7 +70,7 @@ class ReadyModel(NamedTuple):
     scorer: Scorer
 
     @classmethod
-    def of(cls, loaded: LoadedModel) -> "ReadyModel":
+    def of(cls, loaded: LoadedModel) -> "InferenceModel":
         """With the model's own settings of the search."""
         model, tokenizer = loaded.model, loaded.tokenizer
         return cls(loaded, Translator(model, tokenizer, loaded.description.search), Scorer(model, tokenizer))
@@ -86,7 +86,7 @@ def evaluate(translator: Translator, text: ParallelText, source_language: str, t
     return Evaluation.of(text, translations, sentences_per_second, source_language, target_language)
 
 
-def latency(translator: Translator, sentences: Sequence[str]) -> float:
+def median_latency_ms(translator: Translator, sentences: Sequence[str]) -> float:
     """The median time to translate one sentence alone, in milliseconds.
 
     Args:

@@ -68,7 +68,7 @@ def sentences_of_length(text: TokenizedText, length: int | None) -> tuple[dict[s
 def untrained(loaded: LoadedModel, seed: int) -> TranslationModel:
     """A model of the same sizes, as it is before training."""
     keras.utils.set_random_seed(seed)
-    return build_model(loaded.description.sizes, loaded.tokenizer.vocabulary_size)
+    return build_model(loaded.description.model_config, loaded.tokenizer.vocabulary_size)
 
 
 def gradient_flow(model: TranslationModel, inputs: dict[str, np.ndarray], target_out_ids: np.ndarray) -> GradientFlow:
@@ -101,8 +101,8 @@ def state_gradients(
         target_out_ids: (B, T) int32, PAD after the end.
 
     Returns:
-        Losses (B,) in nats; and for each kind of state that the encoder lets watch, gradients (B, S, d) in the order
-        of reading.
+        Losses (B,) in nats; and for each kind of state that `on_state` is called with, gradients (B, S, d) in the
+        order of reading.
 
     Raises:
         ConfigError: the backend is not TensorFlow, whose tape takes the gradients.
@@ -118,7 +118,7 @@ def state_gradients(
         memory = model.encode(
             inputs["source_ids"],
             training=False,
-            watch=lambda state, value: states.setdefault(state, []).append(value),
+            on_state=lambda state, value: states.setdefault(state, []).append(value),
         )
         logits = model.decode(inputs["target_in_ids"], memory, training=False)
         losses = tf.reduce_sum(token_cross_entropy(target_out_ids, logits) * (real / real.sum(1, keepdims=True)), 1)

@@ -74,7 +74,7 @@ def structure(model: TranslationModel, source_length: int, target_length: int) -
 
     def encode() -> Any:
         # Watched, a recurrence is a graph without a loop.
-        return model.encode(source_ids, training=False, watch=lambda *_: None)
+        return model.encode(source_ids, training=False, on_state=lambda *_: None)
 
     def encode_and_step() -> Any:
         memory = encode()

@@ -20,14 +20,14 @@ class StepTime(NamedTuple):
     Args:
         length: tokens of each sentence, on both sides.
         rows: sentences of the batch; rows * length is the same for all lengths, but for rounding.
-        training: forward pass, backward pass and a plain gradient step, the fastest of several, milliseconds.
-        encoding: the encoder alone, likewise.
+        training_ms: forward pass, backward pass and a plain gradient step, the fastest of several.
+        encoding_ms: the encoder alone, the fastest of several.
     """
 
     length: int
     rows: int
-    training: float
-    encoding: float
+    training_ms: float
+    encoding_ms: float
 
 
 def step_times(

@@ -22,17 +22,17 @@ def run_describe(options: Namespace) -> None:
     from nmt_keras.models.factory import build_model
 
     raise_faults(out_of_range("--length", options.length, 1, 10_000))
-    sizes = preset.architectures[options.architecture]
-    described = structure(build_model(sizes, preset.vocabulary.size), options.length, options.length)
+    model_config = preset.architectures[options.architecture]
+    described = structure(build_model(model_config, preset.vocabulary.size), options.length, options.length)
     if options.json:
         given = {
             "architecture": options.architecture,
-            "sizes": asdict(sizes),
+            "model_config": asdict(model_config),
             "vocabulary_size": preset.vocabulary.size,
         }
         print(json.dumps(given | described.as_json()))
         return
-    print(f"{options.architecture}: " + ", ".join(f"{name} {value}" for name, value in asdict(sizes).items()))
+    print(f"{options.architecture}: " + ", ".join(f"{name} {value}" for name, value in asdict(model_config).items()))
     for layer in described.layers:
         shape = "" if layer.output_shape is None else str(layer.output_shape)
         print(f"{layer.name:<20} {shape:<18} {layer.parameters:>13,}")
@@ -109,7 +109,7 @@ def _output_file(options: Namespace) -> Path:
     return path
 
 
-def run_align(options: Namespace) -> None:
+def run_attention(options: Namespace) -> None:
     path = _output_file(options)
     from nmt_keras.analysis.alignment import AXES, attention_maps
     from nmt_keras.report.figures import attention_map

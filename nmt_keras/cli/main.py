@@ -21,15 +21,15 @@ from jsonargparse import ArgumentParser, Namespace
 
 from nmt_keras.cli.analyse import (
     run_agreement,
-    run_align,
     run_alignment_error,
+    run_attention,
     run_describe,
     run_gradient_flow,
 )
 from nmt_keras.cli.options import (
-    QUICK,
-    add_align,
+    DEMO,
     add_alignment_error,
+    add_attention,
     add_comparison,
     add_corpus,
     add_describe,
@@ -99,8 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if threading.current_thread() is threading.main_thread():
             end_on_signals()
         arguments = [_hyphenated(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
-        if arguments[:1] == ["compare"] and "--quick" in arguments:
-            arguments[1:1] = QUICK
+        if arguments[:1] == ["compare"] and "--demo" in arguments:
+            arguments[1:1] = DEMO
         try:
             return _run(arguments)
         except KeyboardInterrupt:
@@ -162,8 +162,8 @@ def _parse(arguments: Sequence[str]) -> tuple[str, Namespace]:
         commands.add_subcommand(name, subparser, help=command.help)
     parsed = parser.parse_args(list(arguments))
     options = parsed[parsed.command]
-    if options.get("quick") and "--quick" not in arguments:
-        raise ConfigError("--quick must be given on the command line, not in a file.")
+    if options.get("demo") and "--demo" not in arguments:
+        raise ConfigError("--demo must be given on the command line, not in a file.")
     for option, value in decisive.get(parsed.command, {}).items():
         if options[option] != value:
             raise ConfigError(
@@ -293,7 +293,9 @@ _COMMANDS = {
         "measure how often an en-fr model prefers the right gender and number",
         only_prints=True,
     ),
-    "align": Command(run_align, (add_model, add_align, add_figure), "draw what a model attends to in a sentence pair"),
+    "attention": Command(
+        run_attention, (add_model, add_attention, add_figure), "draw what a model attends to in a sentence pair"
+    ),
     "alignment-error": Command(
         run_alignment_error,
         (add_model, add_alignment_error, add_phrasebook_seed, add_json),

@@ -7,8 +7,8 @@ from jsonargparse import ArgumentParser
 
 from nmt_keras.config import Backend
 
-QUICK = ("--architectures", "rnn,lstm,gru,lstm-attention,transformer", "--seeds", "1", "--budget", "400k-tokens")
-"""What `compare --quick` stands for; options beside it go before it."""
+DEMO = ("--architectures", "rnn,lstm,gru,lstm-attention,transformer", "--seeds", "1", "--budget", "400k-tokens")
+"""What `compare --demo` stands for; options beside it go before it."""
 
 
 class InvalidOptionError(ArgumentTypeError, ValueError):
@@ -92,9 +92,9 @@ def add_seed(parser: ArgumentParser) -> None:
 
 def add_comparison(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--quick",
+        "--demo",
         action="store_true",
-        help=f"a demonstration: two test sets at most, and, unless given, {' '.join(QUICK)}",
+        help=f"a demonstration: two test sets at most, and, unless given, {' '.join(DEMO)}",
     )
     parser.add_argument(
         "--seeds", type=text, default="1,2,3", help="whole numbers with commas; each architecture is trained with each"
@@ -131,7 +131,7 @@ def add_training(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         action="config",
-        help="YAML file with any of these options but --preset, --quick and the architectures",
+        help="YAML file with any of these options but --preset, --demo and the architectures",
     )
     parser.add_argument(
         "--output",
@@ -259,7 +259,7 @@ def add_figure(parser: ArgumentParser) -> None:
     parser.add_argument("--output", type=path, required=True, help="FILE.png or .svg: a figure; FILE.json: all numbers")
 
 
-def add_align(parser: ArgumentParser) -> None:
+def add_attention(parser: ArgumentParser) -> None:
     parser.add_argument("--source", type=text, required=True, help="a sentence")
     parser.add_argument("--target", type=text, default=None, help="its translation; by default the model's own")
     parser.add_argument("--words", action="store_true", help="merge the tokens of each word")

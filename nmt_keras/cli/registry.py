@@ -23,7 +23,7 @@ def run_register(options: Namespace) -> None:
     from nmt_keras.serving.model_card import training_facts
     from nmt_keras.serving.savedmodel import export_directory, readable_card
     from nmt_keras.tracking.aliases import promote_candidate
-    from nmt_keras.tracking.registry import check_name, name_for, register, resolve
+    from nmt_keras.tracking.registry import check_name, default_model_name, register, resolve
     from nmt_keras.tracking.runs import earlier_run, start_run
     from nmt_keras.training.run_directory import CHECKPOINT, SUMMARY
 
@@ -32,7 +32,7 @@ def run_register(options: Namespace) -> None:
         raise ModelError(f"A model to register must be trained to the end. Received: {directory}; go on with it first.")
     loaded = load_model(directory)
     description = loaded.description
-    name = options.name or name_for(description.source_language, description.target_language)
+    name = options.name or default_model_name(description.source_language, description.target_language)
     check_name(name)
     facts = training_facts(directory)
     tags = {"architecture": description.architecture} | ({"corpus": facts["corpus"]} if "corpus" in facts else {})
@@ -46,7 +46,7 @@ def run_register(options: Namespace) -> None:
                 directory,
                 metrics={figure: facts[figure] for figure in ("valid_bleu", "valid_loss") if figure in facts},
                 step=int(facts.get("steps", 0)),
-                parameters={"architecture": description.architecture, "sizes": asdict(description.sizes)},
+                parameters={"architecture": description.architecture, "model_config": asdict(description.model_config)},
                 tags={"lineage": " < ".join(description.lineage)},
             )
     version = register(logged.model_uri, name, tags, card)
@@ -67,11 +67,11 @@ def run_rollback(options: Namespace) -> None:
 
 
 def run_promote(options: Namespace) -> int:
-    from nmt_keras.experiments.promotion import Rules
+    from nmt_keras.experiments.promotion import PromotionRules
 
-    rules = Rules(options.min_gain, options.max_fall, options.max_milliseconds, options.export_sentences)
+    rules = PromotionRules(options.min_gain, options.max_fall, options.max_milliseconds, options.export_sentences)
     text, corpus, split = load_test_set(options)
-    from nmt_keras.experiments.promotion import judge
+    from nmt_keras.experiments.promotion import evaluate_candidate
     from nmt_keras.models.directory import load_model
     from nmt_keras.serving.savedmodel import newest_version
     from nmt_keras.tracking.aliases import ROLLED_BACK, champion_of, decision_of, promote_champion, record
@@ -95,12 +95,12 @@ def run_promote(options: Namespace) -> int:
     reference = model if version is None else f"models:/{name}/{version}"
     candidate = load_model(resolve(reference))
     check_languages(options, candidate)
-    findings = judge(candidate, newest_version(resolve(reference, "saved_model")), champion, text, rules)
-    for finding in findings:
-        print(f"{'kept  ' if finding.kept else 'BROKEN'}  {finding.rule}: {finding.figures}")
-    broken = [finding for finding in findings if not finding.kept]
+    results = evaluate_candidate(candidate, newest_version(resolve(reference, "saved_model")), champion, text, rules)
+    for result in results:
+        print(f"{'kept  ' if result.kept else 'BROKEN'}  {result.rule}: {result.figures}")
+    broken = [result for result in results if not result.kept]
     decision = ("forced" if options.force else "refused") if broken else "promoted"
-    reason = "; ".join(f"{finding.rule}: {finding.figures}" for finding in broken) or "all rules are kept"
+    reason = "; ".join(f"{result.rule}: {result.figures}" for result in broken) or "all rules are kept"
     if options.dry_run:
         print(f"Nothing was changed. Without --dry-run: {decision} ({reason}).")
         return 2 if decision == "refused" else 0
@@ -108,7 +108,7 @@ def run_promote(options: Namespace) -> int:
         version = add_version(model, name)
     if decision != "refused":
         promote_champion(name, version, present)
-    figures = {finding.rule.replace(" ", "_"): finding.figures for finding in findings}
+    figures = {result.rule.replace(" ", "_"): result.figures for result in results}
     test_set = f"{corpus or options.source_file} {split or ''} {text.sha256}"
     record(name, version, figures | {"decision": decision, "reason": reason, "test_set": test_set})
     if decision == "refused":

@@ -13,7 +13,7 @@ from nmt_keras.errors import ConfigError
 
 if TYPE_CHECKING:
     from nmt_keras.data.parallel_text import Corpus
-    from nmt_keras.experiments.measurements import Effort
+    from nmt_keras.experiments.measurements import MeasurementPlan
     from nmt_keras.experiments.run import Outcome
 
 
@@ -44,9 +44,9 @@ def _shared(options: Namespace) -> dict[str, Any]:
 
 
 def run_main(options: Namespace) -> int:
-    from nmt_keras.experiments.measurements import BRIEF
+    from nmt_keras.experiments.measurements import SHORT_PLAN
 
-    corpus, outcome = _experiment(options, [options.seed], BRIEF, 2)
+    corpus, outcome = _run_from_options(options, [options.seed], SHORT_PLAN, 2)
     from nmt_keras.experiments.run import translate_standalone
     from nmt_keras.report.summary import print_listed
 
@@ -76,9 +76,9 @@ def run_compare(options: Namespace) -> int:
         seeds = sorted({int(seed) for seed in options.seeds.split(",")})
     except ValueError:
         raise ConfigError(f"--seeds must be whole numbers with commas. Received: {options.seeds!r}.") from None
-    from nmt_keras.experiments.measurements import THOROUGH
+    from nmt_keras.experiments.measurements import FULL_PLAN
 
-    corpus, outcome = _experiment(options, seeds, THOROUGH, 2 if options.quick else None)
+    corpus, outcome = _run_from_options(options, seeds, FULL_PLAN, 2 if options.demo else None)
     _report(options, corpus, outcome)()
     return _failed(outcome)
 
@@ -87,7 +87,7 @@ def _report(options: Namespace, corpus: "Corpus", outcome: "Outcome") -> Callabl
     """Writes the page of an experiment; returns what prints its tables, which may fail where nobody reads them."""
     from nmt_keras.experiments.comparison import compare_architectures, of_shared_seeds, rows
     from nmt_keras.experiments.report import write_report
-    from nmt_keras.metrics.tokenization import unit
+    from nmt_keras.metrics.tokenization import length_unit
     from nmt_keras.report.summary import print_by_length, print_comparisons, print_scores
 
     outcome = replace(outcome, models=of_shared_seeds(outcome.models))
@@ -98,7 +98,7 @@ def _report(options: Namespace, corpus: "Corpus", outcome: "Outcome") -> Callabl
 
     def print_tables() -> None:
         print_scores(table, f"{corpus.name}, {corpus.source_language}-{corpus.target_language}, seed {seeds}")
-        print_by_length(table, unit(corpus.source_language))
+        print_by_length(table, length_unit(corpus.source_language))
         for split, pairs in comparisons.items():
             if pairs:
                 print_comparisons(pairs, split)
@@ -107,8 +107,8 @@ def _report(options: Namespace, corpus: "Corpus", outcome: "Outcome") -> Callabl
     return print_tables
 
 
-def _experiment(
-    options: Namespace, seeds: Sequence[int], effort: "Effort", test_sets: int | None
+def _run_from_options(
+    options: Namespace, seeds: Sequence[int], plan: "MeasurementPlan", test_sets: int | None
 ) -> "tuple[Corpus, Outcome]":
     """Trains, evaluates and registers what the options ask for."""
     preset = given_preset(options, list(dict.fromkeys(options.architectures.split(","))))
@@ -124,7 +124,7 @@ def _experiment(
         output=options.output,
         jobs=options.jobs,
         test_sets=test_sets,
-        effort=effort,
+        plan=plan,
         **_shared(options),
     )
 

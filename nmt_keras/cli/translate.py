@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 from nmt_keras.cli.inputs import check_languages, load_model_option, load_test_set, search_config
 from nmt_keras.config import out_of_range, raise_faults
 from nmt_keras.errors import ConfigError, UserError
-from nmt_keras.system.files import written_whole
+from nmt_keras.system.files import atomic_write
 from nmt_keras.system.streams import require_open
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def run_translate(options: Namespace) -> None:
 def run_evaluate(options: Namespace) -> None:
     from nmt_keras.analysis.evaluation import evaluate
     from nmt_keras.decoding.translator import Translator
-    from nmt_keras.metrics.tokenization import unit
+    from nmt_keras.metrics.tokenization import length_unit
 
     if options.output is not None and Path(options.output).is_dir():
         raise ConfigError(f"--output must be a file. Received: {options.output}, a directory.")
@@ -69,8 +69,8 @@ def run_evaluate(options: Namespace) -> None:
     languages = loaded.description.source_language, loaded.description.target_language
     evaluation = evaluate(Translator(loaded.model, loaded.tokenizer, search), text, *languages)
     if options.output is not None:
-        with written_whole(Path(options.output)) as beside:
-            beside.write_bytes(b"".join(map(_line, evaluation.hypotheses)))
+        with atomic_write(Path(options.output)) as temporary:
+            temporary.write_bytes(b"".join(map(_line, evaluation.hypotheses)))
     if options.json:
         figures = evaluation.as_json() | {"corpus": corpus, "split": split, "sentences": len(text)}
         print(json.dumps(figures | {"search": asdict(search)}))
@@ -81,7 +81,7 @@ def run_evaluate(options: Namespace) -> None:
     for row in evaluation.by_length:
         lengths = f"{row['from']}-{row['to']}" if row["to"] else f"{row['from']}+"
         scores = f"BLEU {row['bleu']:.2f}, chrF {row['chrf']:.2f}"
-        print(f"{lengths:>8} {unit(languages[0])}: {row['sentences']:5d} sentences, {scores}")
+        print(f"{lengths:>8} {length_unit(languages[0])}: {row['sentences']:5d} sentences, {scores}")
 
 
 def _line(translation: str) -> bytes:

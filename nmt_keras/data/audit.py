@@ -41,7 +41,7 @@ class SplitSize:
 
 
 @dataclass(frozen=True)
-class Finding:
+class CorpusFinding:
     """One kind of oddity in one split.
 
     Args:
@@ -79,7 +79,7 @@ class Audit:
     target_language: str
     notice: str
     sizes: dict[str, SplitSize]
-    findings: list[Finding]
+    findings: list[CorpusFinding]
     unchecked_languages: tuple[str, ...]
 
 
@@ -97,7 +97,7 @@ def audit(corpus: Corpus, limits: Limits = DEFAULT_LIMITS, max_places: int = 5) 
     languages = {"source": corpus.source_language, "target": corpus.target_language}
     scripts = {side: ScriptCheck(language) for side, language in languages.items() if scripts_of(language)}
     train = _Seen()
-    findings: list[Finding] = []
+    findings: list[CorpusFinding] = []
     # train comes first, since the others are compared with it.
     for split in sorted(corpus.splits, key=lambda split: split != "train"):
         text = corpus.splits[split]
@@ -176,9 +176,9 @@ class _Places:
         if len(places) < self._max_places:
             places.append(f"{self._paths[side or 'source']}:{index + 1}")
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[CorpusFinding]:
         return [
-            Finding(kind, self._split, side, self._counts[kind, side], tuple(self._places[kind, side]))
+            CorpusFinding(kind, self._split, side, self._counts[kind, side], tuple(self._places[kind, side]))
             for kind in KINDS
             for side in ("source", "target", "")
             if (kind, side) in self._counts

@@ -1,4 +1,4 @@
-"""Which sentence pairs share a batch: a short ladder of fixed shapes, shuffled by seed and pass.
+"""Which sentence pairs share a batch: a few fixed shapes, shuffled by seed and pass.
 
 XLA compiles once per shape, so all batches come in a few (rows, length) shapes. A pair goes to the shortest length
 that holds both its sides; rows without a pair are empty (all padding).
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_MOST_LENGTHS = 1024  # that a ladder's shapes are chosen from: memory grows with the square of their number
+_MOST_LENGTHS = 1024  # lengths that shapes are chosen from: memory grows with the square of their number
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class BatchShape:
     length: int
 
 
-def rounded_up(length: int) -> int:
+def round_up_to_8(length: int) -> int:
     """The next multiple of 8: padded to such lengths, batches come in few shapes to compile."""
     return -(-length // 8) * 8
 
@@ -36,19 +36,19 @@ def batches_by_length(
         most_rows: rows at most; never more than there are lengths.
 
     Yields:
-        A shape, whose length is `rounded_up`, and the indices (at most `rows`) of what goes into it.
+        A shape, whose length is `round_up_to_8`, and the indices (at most `rows`) of what goes into it.
     """
     order = np.argsort(lengths, kind="stable")[::-1]
     most_rows = min(most_rows or len(order), len(order))
     start = 0
     while start < len(order):
-        length = rounded_up(int(lengths[order[start]]))
+        length = round_up_to_8(int(lengths[order[start]]))
         shape = BatchShape(min(max(1, batch_tokens // length), most_rows), length)
         yield shape, order[start : start + shape.rows]
         start += shape.rows
 
 
-def ladder(lengths: np.ndarray, batch_tokens: int, num_shapes: int, row_multiple: int = 1) -> list[BatchShape]:
+def bucket_shapes(lengths: np.ndarray, batch_tokens: int, num_shapes: int, row_multiple: int = 1) -> list[BatchShape]:
     """The shapes that waste the least room on padding.
 
     The upper lengths of the buckets are chosen by dynamic programming over the histogram of lengths:
@@ -88,21 +88,21 @@ def ladder(lengths: np.ndarray, batch_tokens: int, num_shapes: int, row_multiple
     return shapes[::-1]
 
 
-def plan_pass(
-    lengths: np.ndarray, shapes: list[BatchShape], seed: int, number: int
+def shuffled_batches(
+    lengths: np.ndarray, shapes: list[BatchShape], seed: int, pass_index: int
 ) -> list[tuple[BatchShape, np.ndarray]]:
     """The batches of one pass over all pairs, in a random order that depends on the seed and the pass alone.
 
     Args:
         lengths: (N,) int, the longer side of each pair in tokens.
-        shapes: as `ladder` gives them.
+        shapes: as `bucket_shapes` gives them.
         seed: of the training.
-        number: of the pass, counted from 0.
+        pass_index: counted from 0.
 
     Returns:
         Batches: a shape and the indices (at most `rows`) of its pairs. Each pair is in exactly one batch.
     """
-    random = np.random.default_rng((seed, number))
+    random = np.random.default_rng((seed, pass_index))
     order = random.permutation(len(lengths))
     bucket = np.searchsorted([shape.length for shape in shapes], lengths[order])
     batches = [

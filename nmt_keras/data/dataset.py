@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nmt_keras.data.batching import BatchShape, batches_by_length, ladder, plan_pass
+from nmt_keras.data.batching import BatchShape, batches_by_length, bucket_shapes, shuffled_batches
 from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.errors import CorpusError
 from nmt_keras.text.special_tokens import BOS_ID, PAD_ID
@@ -124,8 +124,8 @@ class TrainingBatches:
         steps_per_epoch: int | None = None,
     ) -> None:
         self.text = text
-        self.shapes = ladder(text.lengths, batch_tokens, num_shapes, num_devices)
-        self._pass = lru_cache(maxsize=2)(partial(plan_pass, text.lengths, self.shapes, seed))
+        self.shapes = bucket_shapes(text.lengths, batch_tokens, num_shapes, num_devices)
+        self._pass = lru_cache(maxsize=2)(partial(shuffled_batches, text.lengths, self.shapes, seed))
         self.steps_per_pass = len(self._pass(0))  # the same in each
         self.steps_per_epoch = steps_per_epoch or self.steps_per_pass
         self.next_epoch = 0
@@ -134,8 +134,8 @@ class TrainingBatches:
         """Shape and pairs of each batch of that epoch, counted from 0."""
         start = epoch * self.steps_per_epoch
         for step in range(start, start + self.steps_per_epoch):
-            number, place = divmod(step, self.steps_per_pass)
-            yield self._pass(number)[place]
+            pass_index, place = divmod(step, self.steps_per_pass)
+            yield self._pass(pass_index)[place]
 
     def target_tokens(self, epoch: int) -> Iterator[int]:
         """Real target tokens of each batch of that epoch."""

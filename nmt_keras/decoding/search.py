@@ -8,7 +8,7 @@ from keras import ops
 
 from nmt_keras.config import SearchConfig
 from nmt_keras.decoding.scoring import length_penalty
-from nmt_keras.layers.masks import padding_mask, written_at
+from nmt_keras.layers.masks import padding_mask, set_slice
 from nmt_keras.models.base import Memory, State, TranslationModel
 from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
 
@@ -138,7 +138,7 @@ def _extend(model: TranslationModel, beam: Beam, memory: Memory, limits: Tensor,
     index = ops.cast(index, "int32")
     parents, tokens = index // vocabulary_size, index % vocabulary_size
     ends = tokens == EOS_ID
-    ids = written_at(_gather(beam.live_ids, parents), beam.step, tokens[:, :, None], axis=2)  # (B, 2K, L)
+    ids = set_slice(_gather(beam.live_ids, parents), beam.step, tokens[:, :, None], axis=2)  # (B, 2K, L)
 
     finishes = ends & (ops.arange(2 * beam_size) < beam_size) & (log_probs > IMPOSSIBLE / 2)
     finishes = finishes & (beam.num_finished < beam_size)[:, None]

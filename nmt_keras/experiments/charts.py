@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
-from nmt_keras.experiments.claims import carried, growth, top_states
+from nmt_keras.experiments.claims import gradient_ratio, step_time_ratio, top_layer_norms
 from nmt_keras.experiments.comparison import LengthBucket
 from nmt_keras.experiments.run import TrainedModel
 from nmt_keras.metrics.bootstrap import Interval
@@ -70,7 +70,7 @@ def charts(
             Series(
                 name,
                 [time.length for time in times],
-                [getattr(time, kind) for time in times],
+                [getattr(time, f"{kind}_ms") for time in times],
                 notes=[f"{time.rows} sentences of {time.length} tokens" for time in times],
                 colour=colours[name],
             )
@@ -92,7 +92,7 @@ def charts(
         )
         for name, of in firsts.items()
         for when, by_state in sorted((of.gradient_norms or {}).items())  # after, before: the legend shows the first
-        for norms in [top_states(by_state)]
+        for norms in [top_layer_norms(by_state)]
     ]
     if flows:
         distance = "Distance to the last position read (tokens)"
@@ -149,11 +149,11 @@ def _agreement_series(name: str, trained: Sequence[TrainedModel], colour: int) -
 def chart_notes(grouped: Grouped, splits: Sequence[str], buckets: Sequence[LengthBucket]) -> dict[str, str]:
     """What is to say below the charts, by their names; `splits` are those that `buckets` were made of."""
     firsts = {name: trained[0] for name, trained in grouped.items()}
-    growths = [f"{name} {ratio:.2f}" for name, first in firsts.items() if (ratio := growth(first)) is not None]
+    growths = [f"{name} {ratio:.2f}" for name, first in firsts.items() if (ratio := step_time_ratio(first)) is not None]
     flows = [
         f"{name}: " + ", ".join(f"{when} {_verb(ratio)} ({ratio:.2g})" for when, ratio in ratios.items())
         for name, first in firsts.items()
-        if (ratios := carried(first))
+        if (ratios := gradient_ratio(first))
     ]
     return {
         "length": f"On {', '.join(splits)} together, in {len(buckets)} "

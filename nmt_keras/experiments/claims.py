@@ -72,19 +72,19 @@ def _share(seeds: Sequence[Accuracy]) -> Interval:
     return Interval(100 * correct / pairs, 100 * low, 100 * high)
 
 
-def growth(model: TrainedModel) -> float | None:
+def step_time_ratio(model: TrainedModel) -> float | None:
     """Time of a training step of the longest sentences over that of the shortest, with equally many tokens."""
     times = model.measurements.step_times
-    return times[-1].training / times[0].training if len(times) > 1 else None
+    return times[-1].training_ms / times[0].training_ms if len(times) > 1 else None
 
 
-def carried(model: TrainedModel) -> dict[str, float]:
-    """Gradient norm at the farthest of `top_states` over that at the nearest, "before training" and after."""
-    norms = {when: top_states(of) for when, of in (model.measurements.gradient_norms or {}).items()}
+def gradient_ratio(model: TrainedModel) -> dict[str, float]:
+    """Gradient norm at the farthest of `top_layer_norms` over that at the nearest, "before training" and after."""
+    norms = {when: top_layer_norms(of) for when, of in (model.measurements.gradient_norms or {}).items()}
     return {when: of[-1] / of[0] for when, of in norms.items() if of[0] > 0}
 
 
-def top_states(norms: Iterable[tuple[StateKey, Sequence[float]]]) -> Sequence[float]:
+def top_layer_norms(norms: Iterable[tuple[StateKey, Sequence[float]]]) -> Sequence[float]:
     """Of the norms by encoder state, those of the top layer: of a recurrence's h, reading forward if it does."""
     by_state = dict(norms)
     hidden = [state for state in by_state if state.part != "C"]
@@ -102,7 +102,7 @@ def _long_dependencies(grouped: Mapping[str, Sequence[TrainedModel]]) -> Claim:
     others = {name: accuracy_lost(trained) for name, trained in grouped.items() if name not in _CELLS}
     evidence += [f"for comparison, {name} loses {_points(loss)}" for name, loss in others.items() if loss is not None]
     for name, (first, *_) in grouped.items():
-        if name in _CELLS and (ratio := carried(first).get("after training")) is not None:
+        if name in _CELLS and (ratio := gradient_ratio(first).get("after training")) is not None:
             evidence.append(
                 f"{name}: the gradient at the farthest encoder state is {ratio:.2g} times that at the nearest"
             )
@@ -173,10 +173,10 @@ def _parallel(grouped: Mapping[str, Sequence[TrainedModel]]) -> Claim:
         "The Transformer computes all positions in parallel: with equally many tokens, its training step depends "
         "less on the length of the sentences than a recurrent network's."
     )
-    growths = {name: ratio for name, (first, *_) in grouped.items() if (ratio := growth(first)) is not None}
+    growths = {name: ratio for name, (first, *_) in grouped.items() if (ratio := step_time_ratio(first)) is not None}
     evidence = [
         f"{name}: a step with sentences of {times[-1].length} tokens takes {growths[name]:.2f} times as long as "
-        f"with {times[0].length} ({times[-1].training:.0f} and {times[0].training:.0f} ms, {_ONE_SEED})"
+        f"with {times[0].length} ({times[-1].training_ms:.0f} and {times[0].training_ms:.0f} ms, {_ONE_SEED})"
         for name in growths
         for times in [grouped[name][0].measurements.step_times]
     ]

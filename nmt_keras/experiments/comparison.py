@@ -11,7 +11,7 @@ from nmt_keras.experiments.run import TrainedModel, shared_seeds
 from nmt_keras.metrics.bootstrap import Interval, SentenceCounts, bleu_of_sums, mean_bleu, sentence_counts
 from nmt_keras.metrics.by_length import length_buckets, quantile_edges
 from nmt_keras.metrics.significance import PairedComparison, compare_systems
-from nmt_keras.metrics.tokenization import sentence_lengths, unit
+from nmt_keras.metrics.tokenization import length_unit, sentence_lengths
 from nmt_keras.report.summary import Row
 
 
@@ -107,7 +107,7 @@ def bleu_by_length(
         }
         buckets.append(
             LengthBucket(
-                f"{first}-{last or lengths.max()} {unit(language)}",
+                f"{first}-{last or lengths.max()} {length_unit(language)}",
                 float(lengths[members].mean()),
                 len(members),
                 {architecture: found for architecture, (found, _) in means.items()},
@@ -146,6 +146,6 @@ def _row(architecture: str, trained: Sequence[TrainedModel]) -> Row:
         first.summary.parameters_outside_embeddings,
         [model.summary.cost.tokens_per_second for model in trained],
         first.summary.cost.processors,
-        max(model.summary.peak_memory for model in trained),
+        max(model.summary.peak_memory_bytes for model in trained),
         [model.evaluations["test"].sentences_per_second for model in trained],
     )

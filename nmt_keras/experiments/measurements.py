@@ -10,14 +10,14 @@ import keras
 import numpy as np
 
 from nmt_keras.analysis.alignment import AttentionMap, attention_maps
-from nmt_keras.analysis.evaluation import Evaluation, ReadyModel, latency
+from nmt_keras.analysis.evaluation import Evaluation, InferenceModel, median_latency_ms
 from nmt_keras.analysis.gradient_flow import gradient_flow, sentences_of_length, untrained
 from nmt_keras.analysis.throughput import StepTime, step_times
 from nmt_keras.data.dataset import TokenizedText
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.errors import ModelError
 from nmt_keras.layers.state_key import StateKey
-from nmt_keras.metrics.bleu import Score, ter
+from nmt_keras.metrics.corpus_scores import Score, ter
 from nmt_keras.metrics.tokenization import sentence_lengths
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.models.factory import build_model
@@ -27,7 +27,7 @@ _FILE = "measurements.json"
 _MIN_GRADIENT_SENTENCES = 8  # that a mean is taken over
 
 
-class Effort(NamedTuple):
+class MeasurementPlan(NamedTuple):
     """How much is measured.
 
     Args:
@@ -47,8 +47,8 @@ class Effort(NamedTuple):
     attended_sentences: int
 
 
-THOROUGH = Effort(30, (8, 32, 128), 2048, 7, 64, 10)
-BRIEF = Effort(10, (8, 64), 512, 3, 16, 4)
+FULL_PLAN = MeasurementPlan(30, (8, 32, 128), 2048, 7, 64, 10)
+SHORT_PLAN = MeasurementPlan(10, (8, 64), 512, 3, 16, 4)
 
 
 StateNorms = Sequence[tuple[StateKey, Sequence[float]]]
@@ -61,30 +61,30 @@ class Measurements:
     Args:
         ter: translation edit rate on the split test.
         perplexity: by test split; e^(cross-entropy in nats per target token of the vocabulary).
-        latency: median time of one sentence alone, milliseconds.
+        latency_ms: median time of one sentence alone.
         vocabulary_sha256: of the model.
         step_times: of training and encoding by length; empty where the model was not looked into closely.
         gradient_norms: "before training" and "after training" -> (encoder state, norm by distance); empty likewise.
         attention: sentence pairs with what the model attends to; empty likewise, and without attention:
-            "source", "target", and "maps" by kind as `packed` gives them.
+            "source", "target", and "maps" by kind as `attention_to_json` gives them.
     """
 
     ter: Score
     perplexity: Mapping[str, float]
-    latency: float
+    latency_ms: float
     vocabulary_sha256: str
     step_times: Sequence[StepTime] = ()
     gradient_norms: Mapping[str, StateNorms] | None = None
     attention: Sequence[Mapping[str, Any]] = ()
 
 
-def measured(
+def measure_and_save(
     directory: Path,
-    model: ReadyModel,
+    model: InferenceModel,
     corpus: Corpus,
     evaluations: Mapping[str, Evaluation],
     seed: int,
-    effort: Effort | None,
+    plan: MeasurementPlan | None,
 ) -> Measurements:
     """Measures a model and keeps the figures in its directory.
 
@@ -94,20 +94,20 @@ def measured(
         corpus: what it was evaluated on.
         evaluations: by split, "test" among them.
         seed: of the training.
-        effort: which further measurements to make; None for none of those that are much the same for every seed.
+        plan: which further measurements to make; None for none of those that are much the same for every seed.
     """
-    figures = _measure(model, corpus, evaluations, seed, effort)
-    write_json(directory / _FILE, {"effort": effort} | asdict(figures))
+    figures = _measure(model, corpus, evaluations, seed, plan)
+    write_json(directory / _FILE, {"plan": plan} | asdict(figures))
     return figures
 
 
-def kept_measurements(directory: Path, effort: Effort | None) -> Measurements | None:
-    """What `measured` left there with this effort, or with any where none is asked for."""
+def kept_measurements(directory: Path, plan: MeasurementPlan | None) -> Measurements | None:
+    """What `measure_and_save` left there with this plan, or with any where none is asked for."""
     values = read_object(directory / _FILE)
     if not values:
         return None
-    kept = values.pop("effort")
-    if effort is not None and kept != [list(value) if isinstance(value, tuple) else value for value in effort]:
+    kept = values.pop("plan")
+    if plan is not None and kept != [list(value) if isinstance(value, tuple) else value for value in plan]:
         return None
     return Measurements(
         **values
@@ -124,28 +124,32 @@ def kept_measurements(directory: Path, effort: Effort | None) -> Measurements | 
 
 
 def _measure(
-    model: ReadyModel, corpus: Corpus, evaluations: Mapping[str, Evaluation], seed: int, effort: Effort | None
+    model: InferenceModel,
+    corpus: Corpus,
+    evaluations: Mapping[str, Evaluation],
+    seed: int,
+    plan: MeasurementPlan | None,
 ) -> Measurements:
     test = corpus.split("test")
-    effort_or_brief = effort or BRIEF
+    plan_or_short = plan or SHORT_PLAN
     return Measurements(
         ter=ter(evaluations["test"].hypotheses, test.targets, corpus.target_language),
         perplexity={split: float(np.exp(model.scorer.cross_entropy(corpus.split(split)))) for split in evaluations},
-        latency=latency(model.translator, test.sources[: effort_or_brief.timed_sentences]),
+        latency_ms=median_latency_ms(model.translator, test.sources[: plan_or_short.timed_sentences]),
         vocabulary_sha256=model.loaded.tokenizer.sha256,
-        **_looked_into(model.loaded, test, evaluations["test"], seed, effort) if effort else {},
+        **_measure_in_depth(model.loaded, test, evaluations["test"], seed, plan) if plan else {},
     )
 
 
-def _looked_into(
-    loaded: LoadedModel, test: ParallelText, evaluation: Evaluation, seed: int, effort: Effort
+def _measure_in_depth(
+    loaded: LoadedModel, test: ParallelText, evaluation: Evaluation, seed: int, plan: MeasurementPlan
 ) -> dict[str, Any]:
     vocabulary_size = loaded.tokenizer.vocabulary_size
-    fresh = build_model(loaded.description.sizes, vocabulary_size)
+    fresh = build_model(loaded.description.model_config, vocabulary_size)
     return {
-        "step_times": step_times(fresh, vocabulary_size, effort.step_lengths, effort.step_tokens, effort.step_repeats),
-        "gradient_norms": _gradient_norms(loaded, test, seed, effort.gradient_sentences),
-        "attention": _attention(loaded, test, evaluation, effort.attended_sentences),
+        "step_times": step_times(fresh, vocabulary_size, plan.step_lengths, plan.step_tokens, plan.step_repeats),
+        "gradient_norms": _gradient_norms(loaded, test, seed, plan.gradient_sentences),
+        "attention": _attention(loaded, test, evaluation, plan.attended_sentences),
     }
 
 
@@ -173,11 +177,13 @@ def _attention(loaded: LoadedModel, test: ParallelText, evaluation: Evaluation, 
             maps = attention_maps(loaded, source, target)
         except ModelError:  # none to look at
             return []
-        pairs.append({"source": source, "target": target, "maps": {kind: packed(m) for kind, m in maps.items()}})
+        pairs.append(
+            {"source": source, "target": target, "maps": {kind: attention_to_json(m) for kind, m in maps.items()}}
+        )
     return pairs
 
 
-def packed(attention: AttentionMap) -> dict[str, Any]:
+def attention_to_json(attention: AttentionMap) -> dict[str, Any]:
     """An attention map as short JSON.
 
     Returns:

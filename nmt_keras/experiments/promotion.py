@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from nmt_keras.analysis.evaluation import Evaluation, ReadyModel, evaluate, latency
+from nmt_keras.analysis.evaluation import Evaluation, InferenceModel, evaluate, median_latency_ms
 from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.errors import ConfigError, ModelError
 from nmt_keras.metrics.bootstrap import interval, mean_bleu, sentence_counts
@@ -19,7 +19,7 @@ _TIMED_SENTENCES = 30
 
 
 @dataclass(frozen=True)
-class Rules:
+class PromotionRules:
     """What a new champion must keep.
 
     Args:
@@ -49,7 +49,7 @@ class Rules:
             raise ConfigError("\n".join(faults))
 
 
-class Finding(NamedTuple):
+class RuleResult(NamedTuple):
     """What was found for one rule.
 
     Args:
@@ -63,9 +63,9 @@ class Finding(NamedTuple):
     figures: str
 
 
-def judge(
-    candidate: LoadedModel, export: Path, champion: LoadedModel | None, text: ParallelText, rules: Rules
-) -> list[Finding]:
+def evaluate_candidate(
+    candidate: LoadedModel, export: Path, champion: LoadedModel | None, text: ParallelText, rules: PromotionRules
+) -> list[RuleResult]:
     """Measures a candidate, and the champion beside it, on the same test set.
 
     Args:
@@ -76,36 +76,44 @@ def judge(
         rules: what is asked.
 
     Returns:
-        A finding for each rule, and for each length bucket of 100 sentences and more.
+        One result for each rule, and one for each length bucket of 100 sentences and more.
     """
-    ready = ReadyModel.of(candidate)
+    ready = InferenceModel.of(candidate)
     languages = candidate.description.source_language, candidate.description.target_language
     own = evaluate(ready.translator, text, *languages)
     if champion is None:
         figures = f"BLEU {own.bleu.score:.2f}; there is no champion to compare with"
-        findings = [Finding("gain", True, figures)]
+        results = [RuleResult("gain", True, figures)]
     else:
-        other = evaluate(ReadyModel.of(champion).translator, text, *languages)
-        findings = [_gain(own, other, text, languages[1], rules), *_falls(own, other, text, *languages, rules)]
-    findings.append(_export(candidate, export, own, text, rules.export_sentences))
-    return [*findings, _latency(ready, text.sources, rules)]
+        other = evaluate(InferenceModel.of(champion).translator, text, *languages)
+        results = [
+            _gain(own, other, text, languages[1], rules),
+            *_length_regressions(own, other, text, *languages, rules),
+        ]
+    results.append(_export(candidate, export, own, text, rules.export_sentences))
+    return [*results, _latency(ready, text.sources, rules)]
 
 
-def _gain(own: Evaluation, other: Evaluation, text: ParallelText, language: str, rules: Rules) -> Finding:
+def _gain(own: Evaluation, other: Evaluation, text: ParallelText, language: str, rules: PromotionRules) -> RuleResult:
     (pair,) = compare_systems({"candidate": [own.hypotheses], "champion": [other.hypotheses]}, text.targets, language)
     figures = (
         f"BLEU {own.bleu.score:.2f}, champion {other.bleu.score:.2f}: {pair.difference.value:+.2f} "
         f"({pair.difference.low:+.2f} to {pair.difference.high:+.2f}; "
         f"p {max(pair.bootstrap_p, pair.randomization_p):.4f}); at least {rules.min_gain:+.2f} and p < 0.05 are asked"
     )
-    return Finding("gain", pair.significant and pair.difference.value >= max(rules.min_gain, 1e-9), figures)
+    return RuleResult("gain", pair.significant and pair.difference.value >= max(rules.min_gain, 1e-9), figures)
 
 
-def _falls(
-    own: Evaluation, other: Evaluation, text: ParallelText, source_language: str, target_language: str, rules: Rules
-) -> list[Finding]:
+def _length_regressions(
+    own: Evaluation,
+    other: Evaluation,
+    text: ParallelText,
+    source_language: str,
+    target_language: str,
+    rules: PromotionRules,
+) -> list[RuleResult]:
     counts = [sentence_counts(found.hypotheses, text.targets, target_language).counts for found in (own, other)]
-    findings = []
+    results = []
     for first, last, members in length_buckets(text.sources, language=source_language):
         if len(members) < _LEAST_SENTENCES:
             continue
@@ -116,11 +124,11 @@ def _falls(
             f"BLEU {change.value:+.2f} ({change.low:+.2f} to {change.high:+.2f}) on {len(members)} sentences; "
             f"a fall of more than {rules.max_fall:.2f} with an interval that excludes 0 is refused"
         )
-        findings.append(Finding(f"length {first}-{last or ''}", not fell, figures))
-    return findings
+        results.append(RuleResult(f"length {first}-{last or ''}", not fell, figures))
+    return results
 
 
-def _export(candidate: LoadedModel, path: Path, own: Evaluation, text: ParallelText, most: int) -> Finding:
+def _export(candidate: LoadedModel, path: Path, own: Evaluation, text: ParallelText, most: int) -> RuleResult:
     try:
         exported = load_export(path)
         check_export(exported)
@@ -135,12 +143,12 @@ def _export(candidate: LoadedModel, path: Path, own: Evaluation, text: ParallelT
             [translation.score for translation in expected],
         )
     except ModelError as error:
-        return Finding("export", False, str(error))
-    return Finding("export", True, f"the exported model translates {len(places)} sentences as the model in memory")
+        return RuleResult("export", False, str(error))
+    return RuleResult("export", True, f"the exported model translates {len(places)} sentences as the model in memory")
 
 
-def _latency(candidate: ReadyModel, sentences: Sequence[str], rules: Rules) -> Finding:
-    milliseconds = latency(candidate.translator, sentences[:_TIMED_SENTENCES])
+def _latency(candidate: InferenceModel, sentences: Sequence[str], rules: PromotionRules) -> RuleResult:
+    milliseconds = median_latency_ms(candidate.translator, sentences[:_TIMED_SENTENCES])
     limit = rules.max_milliseconds
     asked = "no limit is set" if limit is None else f"at most {limit:g} are asked"
-    return Finding("latency", limit is None or milliseconds <= limit, f"{milliseconds:.1f} ms a sentence; {asked}")
+    return RuleResult("latency", limit is None or milliseconds <= limit, f"{milliseconds:.1f} ms a sentence; {asked}")

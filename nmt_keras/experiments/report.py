@@ -21,7 +21,7 @@ from nmt_keras.metrics.significance import PairedComparison
 from nmt_keras.metrics.tokenization import sentence_lengths
 from nmt_keras.report.chart import Table
 from nmt_keras.report.figures import chart_image
-from nmt_keras.report.page import Duel, Report, Translated, write_page
+from nmt_keras.report.page import Report, SystemPair, TranslationExample, write_page
 from nmt_keras.report.summary import mean_of_seeds
 from nmt_keras.system.processes import processors
 from nmt_keras.tracking.git import git_tags
@@ -98,7 +98,7 @@ def comparison_report(
         charts={chart.name: chart for chart in charts(grouped, ranked, tests, buckets)},
         notes=notes | chart_notes(grouped, splits, buckets),
         attention=_attention(grouped),
-        duels=_duels(corpus, grouped, counts),
+        system_pairs=_system_pairs(corpus, grouped, counts),
         commands=["pip install -e .", command],
         versions=list(_versions(corpus, outcome)),
     )
@@ -173,8 +173,8 @@ def _scores(
                 mean_of_seeds([_length_ratio(of_seed, test.targets, language) for of_seed in hypotheses], ".3f"),
                 *([mean_of_seeds([seconds / 60 for seconds in times if seconds is not None], ".1f")] if timed else []),
                 mean_of_seeds([model.summary.cost.tokens_per_second for model in trained], ",.0f"),
-                f"{max(model.summary.peak_memory for model in trained) / 1e9:.1f}",
-                mean_of_seeds([model.measurements.latency for model in trained], ".0f"),
+                f"{max(model.summary.peak_memory_bytes for model in trained) / 1e9:.1f}",
+                mean_of_seeds([model.measurements.latency_ms for model in trained], ".0f"),
                 f"{trained[0].summary.parameters:,}",
             ]
         )
@@ -196,7 +196,7 @@ def _scores(
         f"Rare words: share of the {wanted:,} words of the references that training has ten times or less. "
         f"Repeated: bigrams that their sentence already had (references: {repeated:.1f}%). "
         f"{minutes if timed else ''}Tokens/s: target tokens in training. Each training had "
-        f"{first.summary.cost.processors} CPU{' while others ran beside it' if shared else ''}. "
+        f"{first.summary.cost.processors} CPU{' while others ran temporary it' if shared else ''}. "
         "GB: peak memory of the training's process. ms a sentence: median latency, one sentence at a time. Signatures: "
         + "; ".join(score.signature for score in signatures)
     )
@@ -250,19 +250,19 @@ def _attention(grouped: Grouped) -> dict[str, Any]:
     return {"sentences": sentences, "architectures": found}
 
 
-def _duels(corpus: Corpus, grouped: Grouped, counts: Mapping[str, Sequence[SentenceCounts]]) -> list[Duel]:
+def _system_pairs(corpus: Corpus, grouped: Grouped, counts: Mapping[str, Sequence[SentenceCounts]]) -> list[SystemPair]:
     """Each two architectures, sentence by sentence on test, with the first seed of each."""
     test = corpus.split("test")
     hypotheses = {name: trained[0].evaluations["test"].hypotheses for name, trained in grouped.items()}
     _, different = np.unique(test.sources, return_index=True)
-    duels = []
+    system_pairs = []
     for one, other in combinations(grouped, 2):
         scores = [counts[name][0].scores for name in (one, other)]
         gain = scores[0] - scores[1]
         ordered = different[np.argsort(-gain[different], kind="stable")]
-        wins, losses = (
+        better, worse = (
             [
-                Translated(
+                TranslationExample(
                     test.sources[index],
                     test.targets[index],
                     hypotheses[one][index],
@@ -275,8 +275,8 @@ def _duels(corpus: Corpus, grouped: Grouped, counts: Mapping[str, Sequence[Sente
             ]
             for sign, chosen in ((1, ordered), (-1, ordered[::-1]))
         )
-        duels.append(Duel(one, other, wins, losses))
-    return duels
+        system_pairs.append(SystemPair(one, other, better, worse))
+    return system_pairs
 
 
 def _versions(corpus: Corpus, outcome: Outcome) -> Iterator[tuple[str, str]]:

@@ -13,20 +13,20 @@ from typing import Any
 import keras
 
 from nmt_keras.analysis.agreement import Agreement, agreement_accuracy
-from nmt_keras.analysis.evaluation import Evaluation, ReadyModel, evaluate
+from nmt_keras.analysis.evaluation import Evaluation, InferenceModel, evaluate
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.decoding.translator import Translation
 from nmt_keras.errors import ConfigError, TrainingError, user_message
-from nmt_keras.experiments.measurements import Effort, Measurements, kept_measurements, measured
+from nmt_keras.experiments.measurements import MeasurementPlan, Measurements, kept_measurements, measure_and_save
 from nmt_keras.models.directory import load_model, weights_sha256
 from nmt_keras.serving import standalone
-from nmt_keras.serving.model_card import Score
+from nmt_keras.serving.model_card import ReportedScore
 from nmt_keras.serving.savedmodel import compute_in_float32, export_directory, readable_card
 from nmt_keras.system.files import locked_directory, read_json, read_object, write_json
-from nmt_keras.system.processes import call_at_once
+from nmt_keras.system.processes import run_in_processes
 from nmt_keras.tracking.aliases import promote_candidate
-from nmt_keras.tracking.registry import name_for, register
-from nmt_keras.tracking.runs import Run, UntrackedRun, kept_run
+from nmt_keras.tracking.registry import default_model_name, register
+from nmt_keras.tracking.runs import Run, UntrackedRun, resume_or_start_run
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
 from nmt_keras.training.trainer import finished_training, open_training, train_in
 
@@ -114,7 +114,7 @@ def train_tracked(
 def _training_figures(summary: TrainingSummary) -> dict[str, float]:
     return {
         "training_tokens_per_second": summary.cost.tokens_per_second,
-        "training_peak_memory": summary.peak_memory,
+        "training_peak_memory_bytes": summary.peak_memory_bytes,
         "parameters": summary.parameters,
         **{f"dropped_{reason}": count for reason, count in summary.dropped.items()},
     }
@@ -125,7 +125,7 @@ def run_experiment(
     trainings: Sequence[TrainingSettings],
     directory: Path,
     test_splits: Sequence[str],
-    effort: Effort,
+    plan: MeasurementPlan,
     jobs: int = 1,
     parent: Run | None = None,
 ) -> Outcome:
@@ -139,7 +139,7 @@ def run_experiment(
         trainings: one for each architecture and seed.
         directory: for the models, the exports, the results and the figures.
         test_splits: what to evaluate on, "test" first.
-        effort: which further measurements to make of the first model of each architecture.
+        plan: which further measurements to make of the first model of each architecture.
         jobs: trainings at once, at most. Each has a process of its own, on its share of the processors; what is
             measured of the trained models is measured of one at a time.
         parent: an `UntrackedRun` keeps MLflow out, and registers nothing.
@@ -156,16 +156,16 @@ def run_experiment(
                 _log_dataset(run, corpus, split)
             calls = {name: (corpus, named[name], directory / name / "model", name, run) for name in unfinished}
             # Not the number of unfinished ones: one that is resumed must have what the others had.
-            failures = call_at_once(train_tracked, calls, min(jobs, len(named)))
+            failures = run_in_processes(train_tracked, calls, min(jobs, len(named)))
             trained = {name: settings for name, settings in named.items() if name not in failures}
-            models = _evaluate_all(corpus, trained, directory, run, test_splits, effort, failures)
+            models = _evaluate_all(corpus, trained, directory, run, test_splits, plan, failures)
             if not models:
                 whys = (f"{name}: {why}" for name, why in failures.items())
                 raise TrainingError("Every training failed:\n" + "\n".join(whys))
             best = max(models, key=lambda name: models[name].summary.valid_bleu)
             tracked = not isinstance(run, UntrackedRun)
             version, aliases = _registered(models[best], corpus, directory) if tracked else (None, [])
-    return Outcome(models, failures, best, _experiment(corpus), version, aliases, run, directory)
+    return Outcome(models, failures, best, _default_model_name(corpus), version, aliases, run, directory)
 
 
 def _unfinished(corpus: Corpus, named: Mapping[str, TrainingSettings], directory: Path) -> list[str]:
@@ -193,7 +193,7 @@ def _evaluate_all(
     directory: Path,
     run: Run,
     test_splits: Sequence[str],
-    effort: Effort,
+    plan: MeasurementPlan,
     failures: dict[str, str],
 ) -> dict[str, TrainedModel]:
     """What came of finished trainings; the first model of each architecture is looked into closely.
@@ -207,7 +207,7 @@ def _evaluate_all(
     compute_in_float32()
     for name, settings in trained.items():
         first = settings.seed in seeds and settings.architecture not in looked_into
-        closely = effort if first else None
+        closely = plan if first else None
         try:
             models[name] = _trained_model(corpus, settings, directory / name, name, run, test_splits, closely)
             if first:
@@ -233,7 +233,7 @@ def _registered(best: TrainedModel, corpus: Corpus, directory: Path) -> tuple[in
     kept = directory / "registered.json"
     values = read_object(kept)
     if values.get("model_uri") != best.model_uri:
-        name = _experiment(corpus)
+        name = _default_model_name(corpus)
         tags = {"architecture": best.settings.architecture, "corpus": corpus.name}
         version = register(best.model_uri, name, tags, readable_card(best.saved_model))
         values = {"model_uri": best.model_uri, "version": version, "aliases": promote_candidate(name, version)}
@@ -252,8 +252,8 @@ def translate_standalone(saved_model: Path, sentences: Sequence[str]) -> list[st
     return program.stdout.decode().removesuffix("\n").split("\n")  # a translation may hold a carriage return
 
 
-def _experiment(corpus: Corpus) -> str:
-    return name_for(corpus.source_language, corpus.target_language)
+def _default_model_name(corpus: Corpus) -> str:
+    return default_model_name(corpus.source_language, corpus.target_language)
 
 
 def _run_name(corpus: Corpus, settings: TrainingSettings) -> str:
@@ -266,7 +266,7 @@ def _last(corpus: Corpus) -> str:
 
 
 def _kept_run(corpus: Corpus, name: str, directory: Path, parent: Run | None = None) -> AbstractContextManager[Run]:
-    return kept_run(directory, name, _experiment(corpus), parent, {"corpus": corpus.name})
+    return resume_or_start_run(directory, name, _default_model_name(corpus), parent, {"corpus": corpus.name})
 
 
 def _log_dataset(run: Run, corpus: Corpus, split: str) -> Any:
@@ -288,7 +288,7 @@ def _trained_model(
     name: str,
     parent: Run,
     test_splits: Sequence[str],
-    effort: Effort | None,
+    plan: MeasurementPlan | None,
 ) -> TrainedModel:
     """What came of a finished training; it is evaluated unless an earlier call did that."""
     summary = finished_training(corpus, settings, directory / "model")
@@ -299,7 +299,7 @@ def _trained_model(
     unlogged = not earlier.get("model_uri") and not isinstance(parent, UntrackedRun)
     if earlier.get("evaluated_on") != wanted or unlogged:
         with _kept_run(corpus, name, directory / "model", parent) as run:
-            _evaluate(corpus, settings, summary, directory, run, test_splits, effort, wanted)
+            _evaluate(corpus, settings, summary, directory, run, test_splits, plan, wanted)
     values = read_json(kept)
     evaluations = {
         split: Evaluation.of(
@@ -312,8 +312,8 @@ def _trained_model(
         for split, found in values["evaluations"].items()
     }
     agreement = values["agreement"] and Agreement.from_json(values["agreement"])
-    measurements = kept_measurements(directory, effort) or measured(
-        directory, ReadyModel.of(load_model(directory / "model")), corpus, evaluations, settings.seed, effort
+    measurements = kept_measurements(directory, plan) or measure_and_save(
+        directory, InferenceModel.of(load_model(directory / "model")), corpus, evaluations, settings.seed, plan
     )
     saved_model = directory / values["saved_model"]
     return TrainedModel(settings, summary, evaluations, agreement, measurements, saved_model, values["model_uri"])
@@ -326,12 +326,12 @@ def _evaluate(
     directory: Path,
     run: Run,
     test_splits: Sequence[str],
-    effort: Effort | None,
+    plan: MeasurementPlan | None,
     evaluated_on: Mapping[str, str],
 ) -> None:
     """Evaluates, measures, exports and logs a trained model; what `_trained_model` reads is written last."""
     loaded = load_model(directory / "model")
-    ready = ReadyModel.of(loaded)
+    ready = InferenceModel.of(loaded)
     evaluations, datasets = {}, {}
     for split in test_splits:
         text = corpus.split(split)
@@ -354,8 +354,8 @@ def _evaluate(
     if corpus.agreement:
         agreement = agreement_accuracy(ready.scorer, corpus.agreement)
         metrics["agreement_accuracy"] = agreement.total.accuracy
-    measurements = measured(directory, ready, corpus, evaluations, settings.seed, effort)
-    metrics |= {"test_ter": measurements.ter.score, "test_latency_milliseconds": measurements.latency}
+    measurements = measure_and_save(directory, ready, corpus, evaluations, settings.seed, plan)
+    metrics |= {"test_ter": measurements.ter.score, "test_latency_ms": measurements.latency_ms}
     metrics |= {f"{split}_perplexity": perplexity for split, perplexity in measurements.perplexity.items()}
     shutil.rmtree(directory / "export", ignore_errors=True)  # of an evaluation that was interrupted
     saved_model = export_directory(
@@ -367,7 +367,7 @@ def _evaluate(
         metrics=metrics,
         step=summary.steps,
         dataset=datasets["test"],
-        parameters={"architecture": settings.architecture, "sizes": asdict(settings.sizes)},
+        parameters={"architecture": settings.architecture, "model_config": asdict(settings.model_config)},
         tags={
             "bleu_signature": evaluations["test"].bleu.signature,
             "chrf_signature": evaluations["test"].chrf.signature,
@@ -398,9 +398,9 @@ def _evaluated_on(corpus: Corpus, splits: Sequence[str], model: Path) -> dict[st
     return {split: corpus.split(split).sha256 for split in splits} | {"model": weights_sha256(model)}
 
 
-def _scores(corpus: Corpus, evaluations: Mapping[str, Evaluation]) -> list[Score]:
+def _scores(corpus: Corpus, evaluations: Mapping[str, Evaluation]) -> list[ReportedScore]:
     return [
-        Score(f"{corpus.name} {split}", metric, figure.score, figure.signature)
+        ReportedScore(f"{corpus.name} {split}", metric, figure.score, figure.signature)
         for split, evaluation in evaluations.items()
         for metric, figure in (("BLEU", evaluation.bleu), ("chrF", evaluation.chrf))
     ]

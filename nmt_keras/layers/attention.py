@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from nmt_keras.layers.masks import masked_softmax, written_at
+from nmt_keras.layers.masks import masked_softmax, set_slice
 
 Tensor = Any
 
@@ -96,8 +96,8 @@ class SelfAttention(_Attention):
             Output (B, 1, model_dim), and keys and values with position `step` filled.
         """
         query, key, value = self.split_heads(self.query_key_value(x), 3)
-        keys = written_at(keys, step, key, axis=2)
-        values = written_at(values, step, value, axis=2)
+        keys = set_slice(keys, step, key, axis=2)
+        values = set_slice(values, step, value, axis=2)
         seen = ops.arange(ops.shape(keys)[2]) <= step  # (L,)
         return self.weighted_sum(attention_weights(query, keys, seen), values, False), keys, values
 

@@ -46,7 +46,7 @@ def reverse_sequences(x: Tensor, mask: Tensor) -> Tensor:
     return ops.take_along_axis(x, reversed_positions[:, :, None], axis=1)
 
 
-def written_at(x: Tensor, position: Tensor, values: Tensor, axis: int) -> Tensor:
+def set_slice(x: Tensor, position: Tensor, values: Tensor, axis: int) -> Tensor:
     """`x` with other values at one position of an axis.
 
     `keras.ops.slice_update` would need XLA with TensorFlow, compiled anew for each shape, and a server that has it.

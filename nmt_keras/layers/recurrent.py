@@ -18,11 +18,11 @@ from nmt_keras.layers.state_key import StateKey
 
 Tensor = Any
 States = list[list[Tensor]]
-Watch = Callable[[StateKey, Tensor], None]
+StateHook = Callable[[StateKey, Tensor], None]
 
 
-def unrolled(layer: keras.layers.Layer, x: Tensor, mask: Tensor, number: int, watch: Watch) -> list[Tensor]:
-    """What `layer(x, mask=mask)` gives, step by step, with each state shown to `watch`.
+def unrolled(layer: keras.layers.Layer, x: Tensor, mask: Tensor, number: int, on_state: StateHook) -> list[Tensor]:
+    """What `layer(x, mask=mask)` gives, step by step, with each state shown to `on_state`.
 
     The loop that Keras' layers run is closed to others: no gradient can be taken with respect to a state inside.
 
@@ -31,14 +31,14 @@ def unrolled(layer: keras.layers.Layer, x: Tensor, mask: Tensor, number: int, wa
         x: (B, S, d) float, S known.
         mask: (B, S) bool, True at real tokens.
         number: index of the layer in its stack, counted from 0.
-        watch: takes the key and the value (B, H) of each state that a step computes.
+        on_state: takes the key and the value (B, H) of each state that a step computes.
     """
     states = layer.get_initial_state(ops.shape(x)[0])
     outputs = []
     for t in range(x.shape[1]):
         _, new_states = layer.cell(x[:, t], states, training=False)
         for part, state in zip("hC", new_states, strict=False):
-            watch(StateKey(number, layer.name, part), state)
+            on_state(StateKey(number, layer.name, part), state)
         states = [ops.where(mask[:, t, None], new, old) for new, old in zip(new_states, states, strict=True)]
         outputs.append(states[0])
     return [ops.stack(outputs, axis=1), *states]  # (B, S, H), then (B, H) each
@@ -73,7 +73,7 @@ class EncoderLayer(keras.layers.Layer):
             bridge.build((None, self.hidden_dim))
 
     def call(
-        self, x: Tensor, mask: Tensor, training: bool | None = None, watch: Watch | None = None
+        self, x: Tensor, mask: Tensor, training: bool | None = None, on_state: StateHook | None = None
     ) -> tuple[Tensor, list[Tensor]]:
         """Inputs (B, S, d) and mask (B, S) bool -> outputs (B, S, H) and the last state."""
         outputs, last = [], []
@@ -83,10 +83,10 @@ class EncoderLayer(keras.layers.Layer):
             backward = layer.name == "backward"
             read = reverse_sequences(x, mask) if backward else x
             # Masked steps carry the state on.
-            if watch is None:
+            if on_state is None:
                 output, *state = layer(read, mask=steps, training=training)
             else:
-                output, *state = unrolled(layer, read, mask, self.number, watch)
+                output, *state = unrolled(layer, read, mask, self.number, on_state)
             outputs.append(reverse_sequences(output, mask) if backward else output)
             last.append(state)
         output = ops.concatenate(outputs, axis=-1)
@@ -117,12 +117,12 @@ class RecurrentEncoder(keras.layers.Layer):
             layer.build((None, None, self.config.hidden_dim) if number else input_shape)
 
     def call(
-        self, x: Tensor, mask: Tensor, training: bool | None = None, watch: Watch | None = None
+        self, x: Tensor, mask: Tensor, training: bool | None = None, on_state: StateHook | None = None
     ) -> tuple[Tensor, States]:
         """Embeddings (B, S, E) and mask (B, S) bool -> outputs (B, S, H) and the last state of each layer."""
         states: States = []
         for number, layer in enumerate(self.layers):
-            output, state = layer(x, mask, training=training, watch=watch)
+            output, state = layer(x, mask, training=training, on_state=on_state)
             output = self.dropout(output, training=training)
             x = x + output if self.config.residual and number else output
             states.append(state)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from nmt_keras.errors import UserError
-from nmt_keras.metrics.bleu import bleu, chrf
+from nmt_keras.metrics.corpus_scores import bleu, chrf
 from nmt_keras.metrics.tokenization import sentence_lengths
 
 DEFAULT_EDGES = (5, 10, 15, 20, 30, 40)
@@ -24,7 +24,7 @@ def by_length(
     """Score each bucket of sentences of similar source length as a corpus of its own.
 
     Args:
-        sources: source sentences; their length is counted in words, or signs (`tokenization.unit`).
+        sources: source sentences; their length is counted in words, or characters (`tokenization.length_unit`).
         hypotheses: their translations, detokenized, as many.
         references: what each should read, detokenized, as many.
         edges: the greatest length of each bucket but the last, rising: (5, 10) makes the buckets 1-5, 6-10 and 11

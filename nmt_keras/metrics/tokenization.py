@@ -1,4 +1,4 @@
-"""What counts as a word: by spaces where a language writes them, else by sign."""
+"""What counts as a word: by spaces where a language writes them, else by character."""
 
 import functools
 from collections.abc import Sequence
@@ -13,25 +13,25 @@ _TOKENIZATIONS = dict.fromkeys(("Hani", "Hans", "Hant"), "zh") | dict.fromkeys(
 
 @functools.cache  # asked for each sentence
 def tokenization(language: str) -> str:
-    """sacreBLEU's name of how BLEU parts words: 13a, but signs in scripts that put no spaces between words."""
+    """sacreBLEU's name of how BLEU parts words: 13a, but characters in scripts that put no spaces between words."""
     return next((_TOKENIZATIONS[script] for script in scripts_of(language) if script in _TOKENIZATIONS), "13a")
 
 
 def words(sentence: str, language: str = "") -> list[str]:
-    """The words and signs of a sentence, as BLEU parts them in that language."""
+    """The words and characters of a sentence, as BLEU parts them in that language."""
     return str(_tokenizer(tokenization(language))(sentence)).split()
 
 
 def sentence_lengths(sentences: Sequence[str], language: str = "") -> list[int]:
-    """The length of each sentence in words between spaces, or in signs where the language has none (`unit`)."""
+    """The length of each sentence in words, or in characters where the language has no spaces (`length_unit`)."""
     if tokenization(language) == "13a":
         return [len(sentence.split()) for sentence in sentences]
     return [len(words(sentence, language)) for sentence in sentences]
 
 
-def unit(language: str = "") -> str:
-    """What `sentence_lengths` counts: "words" or "signs"."""
-    return "words" if tokenization(language) == "13a" else "signs"
+def length_unit(language: str = "") -> str:
+    """What `sentence_lengths` counts: "words" or "characters"."""
+    return "words" if tokenization(language) == "13a" else "characters"
 
 
 @functools.cache

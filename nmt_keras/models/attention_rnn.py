@@ -5,7 +5,7 @@ from typing import Any
 from nmt_keras.config import RecurrentAttentionConfig
 from nmt_keras.layers.masks import padding_mask
 from nmt_keras.layers.recurrent_attention import AttentionDecoder
-from nmt_keras.models.base import Memory, State, Tensor, Watch
+from nmt_keras.models.base import Memory, State, StateHook, Tensor
 from nmt_keras.models.rnn import RecurrentModel
 
 
@@ -30,10 +30,10 @@ class RecurrentAttention(RecurrentModel):
         super().build(input_shape)
         self.decoder.build((None, None, self.config.embedding_dim))
 
-    def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
+    def encode(self, source_ids: Tensor, training: bool | None = None, on_state: StateHook | None = None) -> Memory:
         mask = padding_mask(source_ids)
         x = self.dropout(self.source_embedding(source_ids), training=training)
-        encoded, states = self.encoder(x, mask, training=training, watch=watch)
+        encoded, states = self.encoder(x, mask, training=training, on_state=on_state)
         return {"states": states, "keys": self.decoder.attention.keys(encoded), "values": encoded, "mask": mask}
 
     def decode(self, target_in_ids: Tensor, memory: Memory, training: bool | None = None) -> Tensor:
@@ -48,6 +48,6 @@ class RecurrentAttention(RecurrentModel):
         vector, _, state = self.decoder.step(self.target_embedding(token_ids), state, memory)
         return self.logits(vector), state
 
-    def align(self, source_ids: Tensor, target_in_ids: Tensor) -> dict[str, Tensor]:
+    def attention_weights(self, source_ids: Tensor, target_in_ids: Tensor) -> dict[str, Tensor]:
         _, weights = self.decoder(self.target_embedding(target_in_ids), self.encode(source_ids), training=False)
         return {"cross": weights[:, None, None]}  # (B, 1, 1, T, S)

@@ -16,7 +16,7 @@ from nmt_keras.layers.state_key import StateKey
 Tensor = Any
 Memory = Any
 State = Any
-Watch = Callable[[StateKey, Tensor], None]
+StateHook = Callable[[StateKey, Tensor], None]
 
 keras.config.set_floatx("float32")  # whatever a user's keras.json says, by which operations outside layers compute
 
@@ -43,13 +43,13 @@ class TranslationModel(keras.Model):
         return False
 
     @abstractmethod
-    def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
+    def encode(self, source_ids: Tensor, training: bool | None = None, on_state: StateHook | None = None) -> Memory:
         """What the decoder reads; constant while decoding.
 
         Args:
             source_ids: (B, S) int32, PAD after the end.
             training: apply dropout.
-            watch: is called with the key and the value of each encoder state on the way to the memory: (B, d) for
+            on_state: is called with the key and the value of each encoder state on the way to the memory: (B, d) for
                 each step of a recurrence, in the order of reading, and (B, S, d) for a Transformer's block.
         """
 
@@ -75,7 +75,7 @@ class TranslationModel(keras.Model):
             Logits (B, V) of the next token, and the new state.
         """
 
-    def align(self, source_ids: Tensor, target_in_ids: Tensor) -> dict[str, Tensor]:
+    def attention_weights(self, source_ids: Tensor, target_in_ids: Tensor) -> dict[str, Tensor]:
         """What each target position attends to.
 
         Args:

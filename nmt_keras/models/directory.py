@@ -1,6 +1,6 @@
 """A trained model on disk: weights, vocabulary and description, which belong together.
 
-model.json            architecture, sizes, languages, the vocabulary's hash, search settings, lineage
+model.json            architecture, model_config, languages, the vocabulary's hash, search settings, lineage
 vocabulary.model      the SentencePiece model
 model.weights.h5      the weights, readable on every backend
 held_out.json         some sentences that it was not trained on, by which exports of it are checked
@@ -19,10 +19,10 @@ from nmt_keras.config import ARCHITECTURES, ArchitectureConfig, SearchConfig
 from nmt_keras.errors import ConfigError, DamagedFileError, ModelError
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.models.factory import build_model
-from nmt_keras.system.files import read_json, write_json, written_whole
+from nmt_keras.system.files import atomic_write, read_json, write_json
 from nmt_keras.text.tokenizer import Tokenizer
 
-_FORMAT = 1
+_FORMAT = 2
 DESCRIPTION, VOCABULARY, WEIGHTS = MODEL_FILES = ("model.json", "vocabulary.model", "model.weights.h5")
 """The files that decide how a model directory translates."""
 HELD_OUT = "held_out.json"
@@ -35,7 +35,7 @@ class ModelDescription:
 
     Args:
         architecture: name, as `--architecture` takes it.
-        sizes: of the architecture.
+        model_config: sizes and rates of the architecture.
         source_language: code of the language it reads.
         target_language: code of the language it writes.
         vocabulary_sha256: hash of the vocabulary it was trained with.
@@ -44,7 +44,7 @@ class ModelDescription:
     """
 
     architecture: str
-    sizes: ArchitectureConfig
+    model_config: ArchitectureConfig
     source_language: str
     target_language: str
     vocabulary_sha256: str
@@ -58,7 +58,7 @@ class ModelDescription:
         return cls(
             **values
             | {
-                "sizes": ARCHITECTURES[values["architecture"]].configure(**values["sizes"]),
+                "model_config": ARCHITECTURES[values["architecture"]].configure(**values["model_config"]),
                 "search": SearchConfig(**values["search"]),
                 "lineage": tuple(values["lineage"]),
             }
@@ -76,8 +76,8 @@ class LoadedModel:
 
 def save_description(directory: Path, tokenizer: Tokenizer, description: ModelDescription) -> None:
     """Writes the vocabulary and the description; the weights follow with `save_weights`."""
-    with written_whole(directory / VOCABULARY) as beside:
-        beside.write_bytes(tokenizer.proto)
+    with atomic_write(directory / VOCABULARY) as temporary:
+        temporary.write_bytes(tokenizer.proto)
     write_json(directory / DESCRIPTION, {"format": _FORMAT} | asdict(description))
 
 
@@ -97,8 +97,8 @@ def write_weights(path: Path, model: keras.Model) -> None:
     variables = [*model.variables, *(optimizer.variables if optimizer else ())]
     size = sum(math.prod(variable.shape) * 4 + _HDF5_BYTES for variable in variables)
     # HDF5 ends its process, even where the error is caught, if a file finds no room.
-    with written_whole(path, size) as beside:
-        model.save_weights(beside)
+    with atomic_write(path, size) as temporary:
+        model.save_weights(temporary)
 
 
 def save_held_out(directory: Path, sentences: Sequence[str]) -> None:
@@ -154,7 +154,7 @@ def load_model(directory: Path) -> LoadedModel:
         tokenizer = Tokenizer(proto)
     except RuntimeError as error:
         raise ModelError(f"{directory / VOCABULARY} is no SentencePiece model: {error}.") from None
-    model = build_model(description.sizes, tokenizer.vocabulary_size)
+    model = build_model(description.model_config, tokenizer.vocabulary_size)
     try:
         model.load_weights(directory / WEIGHTS)
     except (OSError, ValueError, KeyError) as error:

@@ -11,7 +11,7 @@ from nmt_keras.layers.embedding import TiedEmbedding
 from nmt_keras.layers.masks import padding_mask
 from nmt_keras.layers.recurrence import cudnn_applies
 from nmt_keras.layers.recurrent import RecurrentDecoder, RecurrentEncoder
-from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
+from nmt_keras.models.base import Memory, State, StateHook, Tensor, TranslationModel
 
 
 class RecurrentModel(TranslationModel):
@@ -86,9 +86,9 @@ class RecurrentSeq2Seq(RecurrentModel):
         super().build(input_shape)
         self.decoder.build((None, None, self.config.embedding_dim + self.config.hidden_dim))
 
-    def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
+    def encode(self, source_ids: Tensor, training: bool | None = None, on_state: StateHook | None = None) -> Memory:
         x = self.dropout(self.source_embedding(source_ids), training=training)
-        _, states = self.encoder(x, padding_mask(source_ids), training=training, watch=watch)
+        _, states = self.encoder(x, padding_mask(source_ids), training=training, on_state=on_state)
         return {"states": states, "context": states[-1][0]}
 
     def decode(self, target_in_ids: Tensor, memory: Memory, training: bool | None = None) -> Tensor:

@@ -12,7 +12,7 @@ from nmt_keras.layers.masks import causal_mask, padding_mask
 from nmt_keras.layers.positional import LearnedPositions, sinusoidal_encoding
 from nmt_keras.layers.state_key import StateKey
 from nmt_keras.layers.transformer import DecoderBlock, EncoderBlock
-from nmt_keras.models.base import Memory, State, Tensor, TranslationModel, Watch
+from nmt_keras.models.base import Memory, State, StateHook, Tensor, TranslationModel
 
 
 class Transformer(TranslationModel):
@@ -86,13 +86,13 @@ class Transformer(TranslationModel):
     def _embed_target(self, ids: Tensor, training: bool | None) -> Tensor:
         return self._at_positions(self.target_embedding(ids), ops.arange(ops.shape(ids)[1]), training)
 
-    def encode(self, source_ids: Tensor, training: bool | None = None, watch: Watch | None = None) -> Memory:
+    def encode(self, source_ids: Tensor, training: bool | None = None, on_state: StateHook | None = None) -> Memory:
         mask = padding_mask(source_ids)
         x = self._embed_source(source_ids, training)
         for layer, block in enumerate(self.encoder_blocks):
             x = block(x, mask[:, None, None, :], training=training)
-            if watch:
-                watch(StateKey(layer), x)
+            if on_state:
+                on_state(StateKey(layer), x)
         return self._memory(x, mask)
 
     def _memory(self, x: Tensor, mask: Tensor) -> Memory:
@@ -125,7 +125,7 @@ class Transformer(TranslationModel):
             new_state.append(filled)
         return self.output_embedding.logits(self.decoder_norm(x)[:, 0]), new_state
 
-    def align(self, source_ids: Tensor, target_in_ids: Tensor) -> dict[str, Tensor]:
+    def attention_weights(self, source_ids: Tensor, target_in_ids: Tensor) -> dict[str, Tensor]:
         source_mask = padding_mask(source_ids)
         mask = source_mask[:, None, None, :]
         x = self._embed_source(source_ids, training=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 # Told apart by readers with any colour vision (Okabe and Ito 2008), and on white as on black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#B8A100", "#8F6BF2", "#8C510A")
-MOST_MARKERS = 40  # points of a line that each have a sign of their own
+MOST_MARKERS = 40  # points of a line that each have a marker of their own
 
 
 @dataclass(frozen=True)

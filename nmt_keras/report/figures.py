@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmt_keras.report.chart import COLOURS, MOST_MARKERS, Chart
-from nmt_keras.system.files import written_whole
+from nmt_keras.system.files import atomic_write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,6 +155,6 @@ def _legend(figure: "Figure", panel: "Axes") -> None:
 
 
 def _save(figure: "Figure", path: Path) -> Path:
-    with written_whole(path) as beside:
-        figure.savefig(beside, dpi=DOTS_PER_INCH)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=DOTS_PER_INCH)
     return path

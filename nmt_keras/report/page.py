@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from nmt_keras.report.chart import Chart, Table
 from nmt_keras.report.interactive import plot
-from nmt_keras.system.files import written_whole
+from nmt_keras.system.files import atomic_write
 
 
 class Claim(NamedTuple):
@@ -27,7 +27,7 @@ class Claim(NamedTuple):
     lacking: str
 
 
-class Translated(NamedTuple):
+class TranslationExample(NamedTuple):
     """One sentence as two systems translate it.
 
     Args:
@@ -47,20 +47,20 @@ class Translated(NamedTuple):
     other_score: float
 
 
-class Duel(NamedTuple):
+class SystemPair(NamedTuple):
     """Two systems sentence by sentence.
 
     Args:
         one: name of the first.
         other: name of the second.
-        wins: sentences that the first translates much better, the largest difference first.
-        losses: those that the second does.
+        better: sentences that the first translates much better, the largest difference first.
+        worse: those that the second does.
     """
 
     one: str
     other: str
-    wins: Sequence[Translated]
-    losses: Sequence[Translated]
+    better: Sequence[TranslationExample]
+    worse: Sequence[TranslationExample]
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Report:
         charts: by name: "ranking", "curves-...", "length", "agreement", "step-time", "encoding-time", "gradients".
         notes: a sentence or two below a chart or table, by its name.
         attention: for the explorer: "sentences", and by architecture for each of them "target" and "maps"
-            (`measurements.packed`).
-        duels: each two systems.
+            (`measurements.attention_to_json`).
+        system_pairs: each two systems.
         commands: to run it again.
         versions: name and value: packages, machine, data, vocabulary, commit.
     """
@@ -92,7 +92,7 @@ class Report:
     charts: Mapping[str, Chart]
     notes: Mapping[str, str] = field(default_factory=dict)
     attention: Mapping[str, Any] = field(default_factory=dict)
-    duels: Sequence[Duel] = ()
+    system_pairs: Sequence[SystemPair] = ()
     commands: Sequence[str] = ()
     versions: Sequence[tuple[str, str]] = ()
 
@@ -133,6 +133,6 @@ def write_page(report: Report, path: Path) -> Path:
         plots={name: plot(chart) for name, chart in report.charts.items()},
         plotly=get_plotlyjs(),
     )
-    with written_whole(path) as beside:
-        beside.write_text(html, encoding="utf-8")
+    with atomic_write(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")
     return path

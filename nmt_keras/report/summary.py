@@ -26,7 +26,7 @@ class Row(NamedTuple):
         parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
         tokens_per_second: in training.
         processors: that a training had.
-        peak_memory: of a training, bytes.
+        peak_memory_bytes: of a training.
         sentences_per_second: in translation.
     """
 
@@ -39,7 +39,7 @@ class Row(NamedTuple):
     parameters_outside_embeddings: int
     tokens_per_second: Sequence[float]
     processors: int
-    peak_memory: int
+    peak_memory_bytes: int
     sentences_per_second: Sequence[float]
 
 
@@ -64,7 +64,7 @@ def print_scores(rows: Sequence[Row], title: str) -> None:
                 f"{row.parameters:,}",
                 f"{row.parameters_outside_embeddings:,}",
                 f"{statistics.fmean(row.tokens_per_second):,.0f}",
-                f"{row.peak_memory / 1e9:.1f} GB",
+                f"{row.peak_memory_bytes / 1e9:.1f} GB",
                 f"{statistics.fmean(row.sentences_per_second):,.1f}",
             ]
             for row in rows
@@ -72,11 +72,11 @@ def print_scores(rows: Sequence[Row], title: str) -> None:
     )
 
 
-def print_by_length(rows: Sequence[Row], unit: str) -> None:
+def print_by_length(rows: Sequence[Row], length_unit: str) -> None:
     """Prints BLEU by source length in that unit, and agreement by distance where it is measured."""
     lengths = list(rows[0].bleu_by_length)
     _print(
-        f"BLEU on test by {unit} of the source (and sentences)",
+        f"BLEU on test by {length_unit} of the source (and sentences)",
         lengths,
         {row.architecture: [mean_of_seeds(row.bleu_by_length[bucket], ".1f") for bucket in lengths] for row in rows},
     )

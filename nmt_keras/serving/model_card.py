@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nmt_keras.models.directory import LoadedModel
-from nmt_keras.serving.signatures import TranslationServer
+from nmt_keras.serving.signatures import ServingSignatures
 from nmt_keras.system.files import read_json
 from nmt_keras.training.run_directory import SETTINGS, SUMMARY
 from nmt_keras.version import versions
@@ -18,7 +18,7 @@ _OF_TRAINING = ("corpus", "train_sha256", "valid_sha256", "backend")
 _OF_SUMMARY = ("epochs", "steps", "valid_bleu", "valid_loss")
 
 
-class Score(NamedTuple):
+class ReportedScore(NamedTuple):
     """A figure of the model.
 
     Args:
@@ -45,7 +45,7 @@ class Provenance:
     """
 
     training: dict[str, Any]
-    scores: Sequence[Score] = ()
+    scores: Sequence[ReportedScore] = ()
     license: str | None = None
 
 
@@ -64,7 +64,7 @@ def training_facts(model_directory: Path) -> dict[str, Any]:
     return facts
 
 
-def model_card(loaded: LoadedModel, server: TranslationServer, provenance: Provenance) -> dict[str, Any]:
+def model_card(loaded: LoadedModel, server: ServingSignatures, provenance: Provenance) -> dict[str, Any]:
     """The card, but for the files, which are not written yet."""
     description = loaded.description
     return {
@@ -74,7 +74,7 @@ def model_card(loaded: LoadedModel, server: TranslationServer, provenance: Prove
         "license": provenance.license,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameters": loaded.model.count_params(),
-        "sizes": asdict(description.sizes),
+        "model_config": asdict(description.model_config),
         "lineage": list(description.lineage),
         "vocabulary": {"size": loaded.tokenizer.vocabulary_size, "sha256": loaded.tokenizer.sha256},
         "training": provenance.training,

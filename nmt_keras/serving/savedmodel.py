@@ -23,12 +23,12 @@ from nmt_keras.config import SearchConfig
 from nmt_keras.decoding.translator import Translator
 from nmt_keras.errors import ConfigError, DamagedFileError, ModelError, UserError
 from nmt_keras.models.directory import LoadedModel, load_model, read_held_out
-from nmt_keras.serving.model_card import Provenance, Score, as_markdown, model_card, training_facts
-from nmt_keras.serving.signatures import ServingLimits, TranslationServer
+from nmt_keras.serving.model_card import Provenance, ReportedScore, as_markdown, model_card, training_facts
+from nmt_keras.serving.signatures import ServingLimits, ServingSignatures
 from nmt_keras.serving.standalone import plain_path
 from nmt_keras.system.files import read_json, write_json
 
-FORMAT = 1
+FORMAT = 2
 """Of the files of an exported model."""
 _CARD, _READABLE_CARD, _HELD_OUT = "model_card.json", "MODEL_CARD.md", "assets.extra/held_out.json"
 _GRAPH, _VARIABLES = "saved_model.pb", "variables/variables.data-00000-of-00001"
@@ -65,7 +65,7 @@ def export_savedmodel(
 ) -> Path:
     """Writes DIRECTORY/VERSION, the layout that TensorFlow Serving watches, if the model there translates alike.
 
-    `serving_default` has the input `source` and the outputs `translation`, `score` and `status`; `TranslationServer`
+    `serving_default` has the input `source` and the outputs `translation`, `score` and `status`; `ServingSignatures`
     describes the other signatures. A program that loads them must import tensorflow_text, and nothing of this package.
 
     Args:
@@ -99,7 +99,7 @@ def export_savedmodel(
         raise ConfigError(f"--output must not hold version {version} yet. Received: {path}, which exists.")
     config = config or loaded.description.search
     limits = limits or ServingLimits(max_beam_size=max(ServingLimits().max_beam_size, config.beam_size))
-    server = TranslationServer(loaded, config, limits, xla)
+    server = ServingSignatures(loaded, config, limits, xla)
     lengths = map(len, loaded.tokenizer.encode_all(held_out))
     held_out = [
         text for text, length in zip(held_out, lengths, strict=True) if length <= server.limits.max_source_tokens
@@ -109,25 +109,25 @@ def export_savedmodel(
             "An export is checked with held-out sentences, none longer than --max-source-tokens. Received: none. "
             "Give them with `nmt-keras export --source-file FILE`."
         )
-    beside = directory / f".{version}.{uuid4().hex}.partial"  # processes in containers share their numbers
+    temporary = directory / f".{version}.{uuid4().hex}.partial"  # processes in containers share their numbers
     try:
-        beside.mkdir(parents=True)  # what is wrong with the directory is found out before the long part
-        _save(server, beside)
+        temporary.mkdir(parents=True)  # what is wrong with the directory is found out before the long part
+        _save(server, temporary)
         expected = Translator(loaded.model, loaded.tokenizer, config).translate(held_out)
         translations, scores = zip(*expected, strict=True)
-        write_json(beside / _HELD_OUT, {"sources": list(held_out), "translations": translations, "scores": scores})
+        write_json(temporary / _HELD_OUT, {"sources": list(held_out), "translations": translations, "scores": scores})
         card = model_card(loaded, server, provenance or Provenance({}))
-        (beside / _READABLE_CARD).write_text(as_markdown(card), encoding="utf-8")
-        write_json(beside / _CARD, {"format": FORMAT} | card | {"files": _hashes(beside)})
-        check_export(load_export(beside))
+        (temporary / _READABLE_CARD).write_text(as_markdown(card), encoding="utf-8")
+        write_json(temporary / _CARD, {"format": FORMAT} | card | {"files": _hashes(temporary)})
+        check_export(load_export(temporary))
         try:
-            beside.rename(path)
+            temporary.rename(path)
         except OSError:
             if not path.is_dir():
                 raise
             raise ConfigError(f"--output must have one writer. Received: {path}, made by another meanwhile.") from None
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         with suppress(OSError):  # it holds other versions, or was never made
             directory.rmdir()
     return path
@@ -138,7 +138,7 @@ def export_directory(
     output: Path,
     loaded: LoadedModel | None = None,
     held_out: Sequence[str] | None = None,
-    scores: Sequence[Score] = (),
+    scores: Sequence[ReportedScore] = (),
     model_license: str | None = None,
     **options: Any,
 ) -> Path:
@@ -170,7 +170,7 @@ def export_directory(
     )
 
 
-def _save(server: TranslationServer, path: Path) -> None:
+def _save(server: ServingSignatures, path: Path) -> None:
     # The functions lie in the signatures; as attributes of the root, each would be traced once more.
     root = tf.Module()
     root.weights = [variable.value for variable in server.model.variables]

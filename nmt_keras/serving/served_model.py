@@ -31,7 +31,7 @@ class Translate(NamedTuple):
     n_best: int = 0
 
 
-class Align(NamedTuple):
+class Attend(NamedTuple):
     """What is asked of sentences: their translations, and what these attend to."""
 
 
@@ -104,14 +104,14 @@ class ServedModel:
         return True
 
     @staticmethod
-    def answer(exported: ExportedModel, asked: Translate | Align, sentences: list[str]) -> list[dict[str, Any]]:
+    def answer(exported: ExportedModel, asked: Translate | Attend, sentences: list[str]) -> list[dict[str, Any]]:
         """What is asked of each sentence, ready for JSON, by the model that was present when it was asked."""
         signatures = exported.signatures
         source = tf.constant(sentences, tf.string)
         match asked:
-            case Align():
-                found = _as_numpy(signatures["align"](source=source))
-                return [_alignment(found, row) for row in range(len(sentences))]
+            case Attend():
+                found = _as_numpy(signatures["attention"](source=source))
+                return [_attention(found, row) for row in range(len(sentences))]
             case Translate(0, 0):
                 found = _as_numpy(signatures["serving_default"](source=source))
                 texts, scores = found["translation"][:, None], found["score"][:, None]
@@ -147,7 +147,7 @@ def _as_numpy(tensors: dict[str, Any]) -> dict[str, Any]:
     return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
-def _alignment(found: dict[str, Any], row: int) -> dict[str, Any]:
+def _attention(found: dict[str, Any], row: int) -> dict[str, Any]:
     source, target = (
         [token.decode(errors="replace") for token in found[side][row] if token]
         for side in ("source_tokens", "target_tokens")

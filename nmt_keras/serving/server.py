@@ -29,10 +29,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from nmt_keras.errors import ConfigError
 from nmt_keras.serving.batcher import Batcher, QueueFullError
 from nmt_keras.serving.savedmodel import ExportedModel
-from nmt_keras.serving.served_model import Align, ServedModel, Translate
+from nmt_keras.serving.served_model import Attend, ServedModel, Translate
 from nmt_keras.serving.source_text import BOUNDARY, ENDS
 
-# Without looking behind, a long row of such signs would be searched from each of them; RE2 does no such thing.
+# Without looking behind, a long row of such characters would be searched from each of them; RE2 does no such thing.
 _BOUNDARY = re.compile(f"(?<![{ENDS}]){BOUNDARY}")
 
 # The page's own script and style, and nothing from elsewhere.
@@ -110,8 +110,8 @@ class TranslationRequest(_Asked):
     n_best: Annotated[int, Field(ge=0)] = 0
 
 
-class AlignmentRequest(_Asked):
-    """A sentence for POST /align."""
+class AttentionRequest(_Asked):
+    """A sentence for POST /attention."""
 
     sentence: Sentence
     model: str | None = None
@@ -223,7 +223,12 @@ class _Service:
         return self.models[reference]
 
     async def ask(
-        self, http: Request, model: ServedModel, exported: ExportedModel, asked: Translate | Align, sentences: list[str]
+        self,
+        http: Request,
+        model: ServedModel,
+        exported: ExportedModel,
+        asked: Translate | Attend,
+        sentences: list[str],
     ) -> list[dict[str, Any]]:
         """The answers to a request, by the model that `model` was when it came."""
         limits = self.limits
@@ -266,7 +271,7 @@ class _Service:
 
 
 def create_app(models: Sequence[ServedModel], limits: RequestLimits) -> FastAPI:
-    """The application: GET / (the page), /models, /healthz and /metrics; POST /translate and /align.
+    """The application: GET / (the page), /models, /healthz and /metrics; POST /translate and /attention.
 
     Args:
         models: to choose from, the first by default; no two of one reference.
@@ -335,13 +340,13 @@ def create_app(models: Sequence[ServedModel], limits: RequestLimits) -> FastAPI:
         answers = await service.ask(http, model, exported, asked, request.sentences)
         return {"model": model.reference, "translations": answers}
 
-    @app.post("/align")
-    async def align(request: AlignmentRequest, http: Request) -> dict[str, Any]:
+    @app.post("/attention")
+    async def attention(request: AttentionRequest, http: Request) -> dict[str, Any]:
         model = service.chosen(request.model)
         exported = model.exported
-        if "align" not in exported.signatures:
+        if "attention" not in exported.signatures:
             raise HTTPException(422, f"{model.reference} has no attention to show.")
-        (answer,) = await service.ask(http, model, exported, Align(), [request.sentence])
+        (answer,) = await service.ask(http, model, exported, Attend(), [request.sentence])
         return {"model": model.reference} | answer
 
     return app

@@ -42,7 +42,7 @@ class ServingLimits:
                 )
 
 
-class TranslationServer:
+class ServingSignatures:
     """The functions that become the signatures of a SavedModel.
 
     They take any bytes. Invalid UTF-8 is replaced by U+FFFD, sources of too many tokens are cut (`translate` splits
@@ -82,14 +82,14 @@ class TranslationServer:
 
     @property
     def functions(self) -> dict[str, Any]:
-        """The functions by the names of their signatures; `align` where the architecture has attention."""
+        """The functions by the names of their signatures; `attention` where the architecture has attention."""
         functions = {
             "serving_default": self.translate,
             "translate_n_best": self.translate_n_best,
             "score": self.score,
         }
-        if type(self.model).align is not TranslationModel.align:
-            functions["align"] = self.align
+        if type(self.model).attention_weights is not TranslationModel.attention_weights:
+            functions["attention"] = self.attention
         return functions
 
     @property
@@ -166,7 +166,7 @@ class TranslationServer:
         return {"log_prob": log_prob, "length": lengths, "status": tf.maximum(sources.status, targets.status)}
 
     @tf.function(input_signature=[_TEXTS], autograph=False)
-    def align(self, source: Any) -> dict[str, Any]:
+    def attention(self, source: Any) -> dict[str, Any]:
         """Sources (N,) string -> what their translations attend to.
 
         Returns:
@@ -178,13 +178,14 @@ class TranslationServer:
         lengths = tf.cast(text.ids.row_lengths(), tf.int32)
         longest = tf.reduce_max(tf.concat([lengths, [0]], axis=0))
 
-        def align(rows: Any) -> tuple[Any, Any]:
+        def attend(rows: Any) -> tuple[Any, Any]:
             ids = tf.gather(text.ids, rows)
             source_ids = ids.to_tensor()
             hypotheses, _ = self._search(ids, self.config.beam_size, 1)
             target_ids = tf.where(_blank(ids)[:, None], PAD_ID, hypotheses[:, 0])  # (R, L)
             target_ids = _trimmed(target_ids)  # (R, T)
-            weights = self.model.align(source_ids, _shifted(target_ids))["cross"]  # (R, layers, heads, T, S)
+            # (R, layers, heads, T, S)
+            weights = self.model.attention_weights(source_ids, _shifted(target_ids))["cross"]
             weights = tf.where((target_ids != PAD_ID)[:, :, None], tf.reduce_mean(weights, axis=(1, 2)), 0.0)
             # All batches have the longest one's shape.
             after = self.max_target_tokens - tf.shape(target_ids)[1]
@@ -192,7 +193,7 @@ class TranslationServer:
             return tf.pad(target_ids, [[0, 0], [0, after]]), tf.pad(weights, [[0, 0], [0, after], [0, beyond]])
 
         empty = [tf.zeros((0, self.max_target_tokens), tf.int32), tf.zeros((0, self.max_target_tokens, longest))]
-        target_ids, attention = _in_batches(align, lengths, self.config.batch_size, empty)
+        target_ids, attention = _in_batches(attend, lengths, self.config.batch_size, empty)
         target_ids = _trimmed(target_ids)  # (N, T)
         return {
             "translation": self.tokenizer.decode(target_ids),

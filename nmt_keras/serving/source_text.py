@@ -11,7 +11,7 @@ FINE, SPLIT, CUT, REPAIRED = range(4)
 """What became of a text; where more than one holds, the largest is told."""
 
 ENDS = ".!?…؟۔।॥։።"
-"""Signs that end a sentence where white space follows."""
+"""Characters that end a sentence where white space follows."""
 BOUNDARY = rf"""([{ENDS}]+["'”’»)\]]*)\s+|([。！？။។]+["'”’»）」』]*)\s*|\n+"""
 """The end of a sentence, with the quotes and brackets that close after it; or the end of a line. RE2 and Python."""
 _SEPARATOR = b"\xff"  # no byte of valid UTF-8

@@ -17,7 +17,7 @@ _PARTIAL = ".partial-"
 
 
 @contextmanager
-def written_whole(path: Path, size: int = 0) -> Iterator[Path]:
+def atomic_write(path: Path, size: int = 0) -> Iterator[Path]:
     """Gives a name beside `path` to write to; what was written takes the name `path` when the block succeeds.
 
     A device, a pipe, or what a link leads to is written to as it is.
@@ -33,26 +33,26 @@ def written_whole(path: Path, size: int = 0) -> Iterator[Path]:
         yield path
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(
+    temporary = path.with_name(
         f"{_PARTIAL}{uuid4().hex[:8]}.{path.name[-60:]}"
     )  # the name itself may be as long as can be
     try:
         if size:
-            _require_space(beside, size)
-        yield beside
-        with beside.open("rb+") as file:  # else a machine that fails now would find the name, and no content
+            _require_space(temporary, size)
+        yield temporary
+        with temporary.open("rb+") as file:  # else a machine that fails now would find the name, and no content
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        os.replace(temporary, path)
     except OSError as error:
-        if error.filename == str(beside):  # a name that means nothing to a user
+        if error.filename == str(temporary):  # a name that means nothing to a user
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def remove_partial(directory: Path) -> None:
-    """Removes what `written_whole` left in a directory when its process was killed."""
+    """Removes what `atomic_write` left in a directory when its process was killed."""
     for partial in directory.glob(f"{_PARTIAL}*"):
         partial.unlink(missing_ok=True)
 
@@ -93,8 +93,8 @@ def locked_directory(path: Path) -> Iterator[None]:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` as indented JSON."""
-    with written_whole(path) as beside:
-        beside.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path, kind: type = dict) -> Any:

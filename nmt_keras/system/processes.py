@@ -23,7 +23,7 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 """The signals, beside Ctrl-C, that ask a program to end."""
 
 
-def call_at_once(function: Callable[..., Any], calls: Mapping[str, Sequence[Any]], jobs: int) -> dict[str, str]:
+def run_in_processes(function: Callable[..., Any], calls: Mapping[str, Sequence[Any]], jobs: int) -> dict[str, str]:
     """Calls a function with each of the arguments and waits for all.
 
     Args:
@@ -42,21 +42,21 @@ def call_at_once(function: Callable[..., Any], calls: Mapping[str, Sequence[Any]
 
     def call(name: str) -> str | None:
         share = shares.get()
-        failure, tells = context.Pipe(duplex=False)
-        process = context.Process(target=_call, args=(name, share, tells, function, calls[name]), name=name)
+        failure, error_sender = context.Pipe(duplex=False)
+        process = context.Process(target=_call, args=(name, share, error_sender, function, calls[name]), name=name)
         try:
             process.start()
         except OSError as error:  # also where it ended before it had read what it was given
-            return _said(name, f"its process did not start: {error}")
+            return _report_failure(name, f"its process did not start: {error}")
         else:
             if interrupted.is_set():  # before the process was known
                 process.terminate()
-            tells.close()  # so that the pipe ends with the process
+            error_sender.close()  # so that the pipe ends with the process
             why = None
             with suppress(EOFError):
                 why = str(failure.recv())
             process.join()
-            return why or _said(name, _ended(process.exitcode))
+            return why or _report_failure(name, _exit_reason(process.exitcode))
         finally:
             shares.put(share)
 
@@ -78,7 +78,7 @@ def end_on_signals() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def peak_memory() -> int:
+def peak_memory_bytes() -> int:
     """The most memory that this process had at once, in bytes."""
     status = Path("/proc/self/status")
     if status.exists():  # resource's figure begins with that of the process that started this one
@@ -103,7 +103,7 @@ def _shares(jobs: int) -> list[list[int]]:
     return [all_of_them[start : start + size] for start in starts]
 
 
-def _ended(code: int | None) -> str | None:
+def _exit_reason(code: int | None) -> str | None:
     """Why a process that told no error failed, if it did."""
     if code is not None and code < 0:
         want = ", often for want of memory" if -code == signal.SIGKILL else ""
@@ -111,7 +111,7 @@ def _ended(code: int | None) -> str | None:
     return f"its process ended with code {code}" if code else None
 
 
-def _said(name: str, why: str | None) -> str | None:
+def _report_failure(name: str, why: str | None) -> str | None:
     """Says for a process why it failed."""
     if why:
         print(f"{name}: failed: {why}", file=sys.stderr)
@@ -119,7 +119,7 @@ def _said(name: str, why: str | None) -> str | None:
 
 
 def _call(
-    name: str, share: Sequence[int], tells: Connection, function: Callable[..., Any], arguments: Sequence[Any]
+    name: str, share: Sequence[int], error_sender: Connection, function: Callable[..., Any], arguments: Sequence[Any]
 ) -> None:
     sys.stderr = _Named(name, LossyStream(sys.stderr))
     if hasattr(os, "sched_setaffinity"):
@@ -137,7 +137,7 @@ def _call(
         print(f"failed: {failure}", file=sys.stderr)
         if user_message(error) is None:
             traceback.print_exc()
-        tells.send(failure)
+        error_sender.send(failure)
         sys.exit(1)
 
 

@@ -18,7 +18,7 @@ from nmt_keras.errors import ConfigError
 from nmt_keras.text.special_tokens import BOS_ID, EOS_ID, PAD_ID, UNKNOWN_ID
 
 _MAX_SENTENCES = 2_000_000
-_SPACE_SIGN = "\N{LOWER ONE EIGHTH BLOCK}"
+_SPACE_MARK = "\N{LOWER ONE EIGHTH BLOCK}"
 
 if keras.backend.backend() != "tensorflow":
     # TensorFlow tokenizes and feeds with any backend, and would take nearly all memory of each GPU that it sees.
@@ -29,15 +29,15 @@ if keras.backend.backend() != "tensorflow":
 def normalize(text: str) -> str:
     """What a model sees of a sentence: NFC, with runs of spaces folded into one and none at the ends.
 
-    SentencePiece writes a space as U+2581, so that sign reads as a space too. Every other sign is kept
+    SentencePiece writes a space as U+2581, so that character reads as a space too. Every other character is kept
     (no-break spaces, typographic quotes, emoji): `decode(encode(text)) == normalize(text)`.
     """
-    composed = unicodedata.normalize("NFC", text).replace(_SPACE_SIGN, " ")
+    composed = unicodedata.normalize("NFC", text).replace(_SPACE_MARK, " ")
     return " ".join(word for word in composed.split(" ") if word)
 
 
 def train_vocabulary(sentences: Sequence[str], size: int, character_coverage: float, seed: int) -> bytes:
-    """Trains a unigram SentencePiece model with byte fallback, so that no sign is ever unknown.
+    """Trains a unigram SentencePiece model with byte fallback, so that no character is ever unknown.
 
     Args:
         sentences: text of both languages.
@@ -111,8 +111,8 @@ class Tokenizer(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
     def encode(self, texts: Any) -> Any:
         """Sentences (B,) string -> ids, a ragged (B, None) int32 tensor. Each row ends with EOS."""
-        # SentencePiece folds runs of spaces, but not of the sign that it writes for them.
-        spaced = tf.strings.regex_replace(tf_text.normalize_utf8(texts, "NFC"), _SPACE_SIGN, " ")
+        # SentencePiece folds runs of spaces, but not of the character that it writes for them.
+        spaced = tf.strings.regex_replace(tf_text.normalize_utf8(texts, "NFC"), _SPACE_MARK, " ")
         ids = self._pieces().tokenize(spaced)
         return tf.concat([ids, tf.fill((tf.shape(texts)[0], 1), EOS_ID)], axis=1)
 
@@ -150,7 +150,7 @@ class Tokenizer(tf.Module):
     @functools.cached_property
     def _begins_word(self) -> np.ndarray:
         """(V,) bool: whether the piece begins with a space."""
-        return np.array([piece.startswith(_SPACE_SIGN) for piece in self._vocabulary])
+        return np.array([piece.startswith(_SPACE_MARK) for piece in self._vocabulary])
 
     def word_indices(self, ids: np.ndarray) -> np.ndarray:
         """The word that each token is a part of: an index into `normalize(text).split(" ")`.

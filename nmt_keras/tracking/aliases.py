@@ -32,7 +32,7 @@ def promote_candidate(name: str, version: int) -> list[str]:
         ModelError: no such model or version.
     """
     doing = f"Promoting version {version} of {name!r}"
-    with _alone(name, doing, _WAIT_SECONDS), mlflow_errors(ModelError, doing):
+    with _promotion_lock(name, doing, _WAIT_SECONDS), mlflow_errors(ModelError, doing):
         client = load_mlflow().MlflowClient()
         present = client.get_registered_model(name).aliases
         aliases = [CANDIDATE] if int(present.get(CANDIDATE, 0)) < version else []  # a newer one may be registered
@@ -66,7 +66,7 @@ def promote_champion(name: str, version: int, instead_of: int | None) -> None:
         ModelError: no such model or version, another champion by now, or another promotion under way.
     """
     doing = f"Promoting version {version} of {name!r}"
-    with _alone(name, doing):
+    with _promotion_lock(name, doing):
         if (present := champion_of(name)) != instead_of:
             raise ModelError(
                 f"Version {version} of {name} was compared with champion {instead_of or 'none'}, but the champion is "
@@ -95,7 +95,7 @@ def roll_back(name: str, check: Callable[[int], object]) -> tuple[int, int]:
     """
     require_store(name)
     doing = f"Rolling back {name!r}"
-    with _alone(name, doing):
+    with _promotion_lock(name, doing):
         present = champion_of(name)
         with mlflow_errors(ModelError, doing):
             client = load_mlflow().MlflowClient()
@@ -127,7 +127,7 @@ def decision_of(name: str, version: int) -> str | None:
 
 
 @contextmanager
-def _alone(name: str, doing: str, wait_seconds: float = 0.0) -> Iterator[None]:
+def _promotion_lock(name: str, doing: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Of two promotions at once, on whichever machines, at most one goes on.
 
     A registry has no locks, but who reads later sees what was written earlier. Each promotion writes a claim and then

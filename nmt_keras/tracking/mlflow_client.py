@@ -108,7 +108,7 @@ def new_artifact_location() -> str | None:
 def _artifact_root() -> str:
     """Where artifacts lie beside a local database.
 
-    As an address if the path holds signs that mean something there: MLflow takes it for one.
+    As an address if the path holds characters that mean something there: MLflow takes it for one.
     """
     path = Path("mlruns").absolute()
     return str(path) if quote(str(path)) == str(path) else path.as_uri()

@@ -16,7 +16,7 @@ _FIGURES = ("valid_bleu", "valid_loss", "test_bleu", "test_chrf", "test_sentence
 FORMS = "a directory, models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/RUN_ID/MODEL_NAME"
 
 
-def name_for(source_language: str, target_language: str) -> str:
+def default_model_name(source_language: str, target_language: str) -> str:
     """What models of a language pair are registered as, and their experiment is called, unless told otherwise."""
     return f"nmt-{source_language}-{target_language}"
 

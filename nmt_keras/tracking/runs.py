@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
-from nmt_keras.config import flat
+from nmt_keras.config import flatten_dict
 from nmt_keras.errors import UserError
 from nmt_keras.system.files import read_object, write_json
 from nmt_keras.tracking.git import git_tags
@@ -75,7 +75,7 @@ class Run:
 
         with mlflow_errors(UserError, "Logging parameters"):
             known = self._client.get_run(self.run_id).data.params
-            new = [Param(key, str(value)) for key, value in flat(parameters).items() if key not in known]
+            new = [Param(key, str(value)) for key, value in flatten_dict(parameters).items() if key not in known]
             for start in range(0, len(new), PARAMETERS_PER_BATCH):
                 self._client.log_batch(self.run_id, params=new[start : start + PARAMETERS_PER_BATCH])
 
@@ -207,7 +207,7 @@ class Run:
 
             artifacts = {"saved_model": str(saved_model), "model": str(model_directory)}
             for artifact, location in artifacts.items():
-                if quote(location) != location:  # MLflow reads it as an address, in which some signs mean something
+                if quote(location) != location:  # it is read as an address, in which they have a meaning
                     artifacts[artifact] = shutil.copytree(location, f"{temporary}/{artifact}")
             info = mlflow.pyfunc.log_model(  # with the run that is open, which is this one
                 name=name,
@@ -221,7 +221,7 @@ class Run:
                     outputs=Schema([ColSpec(DataType.string)]),
                     params=ParamSchema([ParamSpec(name, DataType.long, 0) for name in PYFUNC_PARAMETERS]),
                 ),
-                params=flat(parameters or {}),
+                params=flatten_dict(parameters or {}),
                 tags=dict(tags or {}),
                 step=step,
             )
@@ -308,19 +308,19 @@ def start_run(
         try:
             yield run
         finally:
-            with _told():
+            with _print_store_errors():
                 run.flush()
         status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
         raise
     finally:
-        with _told(), mlflow_errors(UserError, f"Closing run {name!r}"):
+        with _print_store_errors(), mlflow_errors(UserError, f"Closing run {name!r}"):
             mlflow.end_run(status)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _print_store_errors() -> Iterator[None]:
     """What the store refuses at the end of a run must hide no other error, and make nothing fail that is done."""
     try:
         yield
@@ -329,7 +329,7 @@ def _told() -> Iterator[None]:
 
 
 @contextmanager
-def kept_run(
+def resume_or_start_run(
     directory: Path, name: str, experiment: str, parent: Run | None = None, tags: Mapping[str, str] | None = None
 ) -> Iterator[Run]:
     """The run of what is made in a directory: `start_run`, or the run that an earlier call opened for it.
@@ -345,7 +345,7 @@ def kept_run(
 
 
 def earlier_run(directory: Path) -> str | None:
-    """The identity of the run that `kept_run` opened for a directory, if it did."""
+    """The identity of the run that `resume_or_start_run` opened for a directory, if it did."""
     return read_object(directory / MLFLOW_RUN).get("run_id")
 
 

@@ -25,7 +25,7 @@ _LINE_SECONDS = 10.0  # between lines of progress where there is no terminal
 _VALIDATION_MARGIN = 1.3  # the next validation may take this much longer than the last
 
 
-class EpochOrder(keras.callbacks.Callback):
+class ReproducibleEpochs(keras.callbacks.Callback):
     """Tells data and dropout which epoch comes next, so that a resumed training sees what it would have seen.
 
     Devices that share a batch draw differently: the rows of one would be dropped like those of another otherwise.
@@ -56,7 +56,7 @@ def _mean_loss(model: keras.Model, logs: Logs | None) -> float:
     return float((model.get_metrics_result() if several else logs or {})["token_loss"])
 
 
-class UpdateCost(keras.callbacks.Callback):
+class ThroughputMeter(keras.callbacks.Callback):
     """Measures all updates but the first of each shape of batch, which compiles.
 
     Args:
@@ -89,7 +89,7 @@ class UpdateCost(keras.callbacks.Callback):
         self._compiled.add(shape)
 
 
-class LossLog(keras.callbacks.Callback):
+class LogTrainingLoss(keras.callbacks.Callback):
     """Logs learning rate (the next), speed, and the loss of the updates since the one logged before, or since the epoch
     began.
 
@@ -108,7 +108,7 @@ class LossLog(keras.callbacks.Callback):
     def __init__(
         self,
         batches: TrainingBatches,
-        cost: UpdateCost,
+        cost: ThroughputMeter,
         log_metrics: LogMetrics,
         losses: list[dict[str, float]],
         every: int = 20,
@@ -154,7 +154,7 @@ class ProgressDisplay(keras.callbacks.Callback):
         cost: of the updates.
     """
 
-    def __init__(self, batches: TrainingBatches, epochs: int, deadline: float | None, cost: UpdateCost) -> None:
+    def __init__(self, batches: TrainingBatches, epochs: int, deadline: float | None, cost: ThroughputMeter) -> None:
         super().__init__()
         self.batches = batches
         self.epochs = epochs

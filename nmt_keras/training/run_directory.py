@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from nmt_keras.config import differing, flat
+from nmt_keras.config import changed_keys, flatten_dict
 from nmt_keras.errors import ConfigError, DamagedFileError
 from nmt_keras.models.directory import write_weights
 from nmt_keras.system.files import locked_directory, read_json, remove_partial, write_json
@@ -123,7 +123,7 @@ def open_run_directory(path: Path, settings: Mapping[str, Any]) -> Iterator[RunD
                 f"which holds other files."
             )
         if kept is not None and run.begun:
-            _check_settings(path, flat(kept), flat(settings))
+            _check_settings(path, flatten_dict(kept), flatten_dict(settings))
         yield run
 
 
@@ -143,7 +143,7 @@ def _kept_settings(path: Path) -> dict[str, Any] | None:
 def _check_settings(path: Path, begun: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     differences = [
         f"{name}: begun with {begun.get(name)!r}, received {given.get(name)!r}"
-        for name in differing(given, begun)
+        for name in changed_keys(given, begun)
         if name != "corpus"  # which may lie elsewhere by now: its hashes tell whether it is the same
     ]
     if differences:

@@ -27,7 +27,7 @@ class TrainingSettings:
 
     Args:
         architecture: name.
-        sizes: of the architecture.
+        model_config: sizes and rates of the architecture.
         vocabulary: of the text, unless `init_from` brings one.
         training: schedule and regularisation.
         search: for the model that is kept; validation is greedy.
@@ -40,7 +40,7 @@ class TrainingSettings:
     """
 
     architecture: str
-    sizes: ArchitectureConfig
+    model_config: ArchitectureConfig
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
@@ -111,7 +111,7 @@ class TrainingSummary:
         parameters: trainable weights.
         parameters_outside_embeddings: of these, the ones outside embeddings and output projection.
         cost: of its updates.
-        peak_memory: the most memory that the process had at once, bytes.
+        peak_memory_bytes: the most memory that the process had at once.
         valid_bleu: of the kept weights, greedy search.
         valid_loss: of the kept weights, nats per token.
         dropped: training pairs left out, by reason.
@@ -127,7 +127,7 @@ class TrainingSummary:
     parameters: int
     parameters_outside_embeddings: int
     cost: TrainingCost
-    peak_memory: int
+    peak_memory_bytes: int
     valid_bleu: float
     valid_loss: float
     dropped: Mapping[str, int]

@@ -12,14 +12,14 @@ import keras
 import numpy as np
 import psutil
 
-from nmt_keras.config import SearchConfig, TrainingConfig, differing
+from nmt_keras.config import SearchConfig, TrainingConfig, changed_keys
 from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.cleaning import clean_corpus
 from nmt_keras.data.dataset import TokenizedText, TrainingBatches
 from nmt_keras.data.parallel_text import Corpus
 from nmt_keras.decoding.translator import Scorer, Translator
 from nmt_keras.errors import ConfigError
-from nmt_keras.metrics.bleu import bleu
+from nmt_keras.metrics.corpus_scores import bleu
 from nmt_keras.models.base import TranslationModel
 from nmt_keras.models.directory import (
     LoadedModel,
@@ -31,16 +31,16 @@ from nmt_keras.models.directory import (
     save_weights,
 )
 from nmt_keras.models.factory import build_model
-from nmt_keras.system.processes import peak_memory, processors
+from nmt_keras.system.processes import peak_memory_bytes, processors
 from nmt_keras.text.tokenizer import Tokenizer, train_vocabulary
 from nmt_keras.training.callbacks import (
-    EpochOrder,
     LogMetrics,
-    LossLog,
+    LogTrainingLoss,
     ProgressDisplay,
+    ReproducibleEpochs,
+    ThroughputMeter,
     TimeLimit,
     TokenBudget,
-    UpdateCost,
     Validation,
 )
 from nmt_keras.training.distribution import distribute
@@ -117,8 +117,8 @@ def _train(
     config = settings.training
     keras.utils.set_random_seed(settings.seed)  # not before: a model to start from draws, and is not loaded again
     with sharing():
-        model = build_model(settings.sizes, tokenizer.vocabulary_size, config.precision)
-        averaged = build_model(settings.sizes, tokenizer.vocabulary_size)
+        model = build_model(settings.model_config, tokenizer.vocabulary_size, config.precision)
+        averaged = build_model(settings.model_config, tokenizer.vocabulary_size)
         if initial:
             model.set_weights(initial.model.get_weights())
         xla = choose_xla(model, config, num_devices)
@@ -149,8 +149,8 @@ def _train(
     deadline = None if settings.max_minutes is None else began + 60 * settings.max_minutes
     epochs = _epochs(config, batches)
 
-    cost = UpdateCost(batches, *state["cost"])
-    losses = LossLog(batches, cost, log_metrics, state["losses"])
+    cost = ThroughputMeter(batches, *state["cost"])
+    losses = LogTrainingLoss(batches, cost, log_metrics, state["losses"])
     display = ProgressDisplay(batches, epochs, deadline, cost)
     measure = _measure(model, averaged, tokenizer, corpus, settings.search)
     validation = Validation(
@@ -175,7 +175,7 @@ def _train(
         run.save(model, state)
 
     checkpoint = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: save_checkpoint(epoch + 1))
-    callbacks = [EpochOrder(batches), cost, losses, display, validation, checkpoint]
+    callbacks = [ReproducibleEpochs(batches), cost, losses, display, validation, checkpoint]
     if deadline is not None:
         callbacks.append(TimeLimit(deadline, validation))
     if config.max_tokens is not None:
@@ -252,10 +252,12 @@ def _fixed_settings(corpus: Corpus, settings: TrainingSettings) -> dict[str, Any
 def _vocabulary(corpus: Corpus, settings: TrainingSettings) -> tuple[Tokenizer, LoadedModel | None]:
     if settings.init_from is not None:
         initial = load_model(settings.init_from)
-        own, other = ({"architecture": of.architecture} | asdict(of.sizes) for of in (settings, initial.description))
+        own, other = (
+            {"architecture": of.architecture} | asdict(of.model_config) for of in (settings, initial.description)
+        )
         differences = [
             f"{name}: {own.get(name)!r}, and {other.get(name)!r} in that model"
-            for name in differing(own, other)
+            for name in changed_keys(own, other)
             if not name.endswith("dropout_rate")  # which changes no weight
         ]
         if differences:
@@ -280,7 +282,7 @@ def _description(
     lineage = (settings.init_reference or "", *initial.description.lineage) if initial else ()
     return ModelDescription(
         settings.architecture,
-        settings.sizes,
+        settings.model_config,
         corpus.source_language,
         corpus.target_language,
         tokenizer.sha256,
@@ -331,7 +333,7 @@ def _say_what_is_trained(
 def _summary(
     settings: TrainingSettings,
     model: TranslationModel,
-    cost: UpdateCost,
+    cost: ThroughputMeter,
     history: list[dict[str, float]],
     losses: list[dict[str, float]],
     dropped: Mapping[str, int],
@@ -345,7 +347,7 @@ def _summary(
         parameters=model.count_params(),
         parameters_outside_embeddings=model.count_params_outside_embeddings(),
         cost=TrainingCost(cost.tokens_per_second, len(processors())),
-        peak_memory=peak_memory(),
+        peak_memory_bytes=peak_memory_bytes(),
         valid_bleu=best["valid_bleu"],
         valid_loss=best["valid_loss"],
         dropped=dropped,

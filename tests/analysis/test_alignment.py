@@ -36,15 +36,19 @@ from nmt_keras.training.trainer import train
 TRANSFORMER = TransformerConfig(2, 3, model_dim=16, num_heads=2, feed_forward_dim=24)
 
 
-def loaded(model: Any, tokenizer: Any, sizes: ArchitectureConfig) -> LoadedModel:
-    name = "transformer" if isinstance(sizes, TransformerConfig) else sizes.cell
-    return LoadedModel(model, tokenizer, ModelDescription(name, sizes, "en", "fr", tokenizer.sha256, SearchConfig()))
+def loaded(model: Any, tokenizer: Any, model_config: ArchitectureConfig) -> LoadedModel:
+    name = "transformer" if isinstance(model_config, TransformerConfig) else model_config.cell
+    return LoadedModel(
+        model, tokenizer, ModelDescription(name, model_config, "en", "fr", tokenizer.sha256, SearchConfig())
+    )
 
 
-def test_a_row_is_named_after_the_token_that_it_predicts(sizes: ArchitectureConfig, build: Any, tokenizer: Any) -> None:
+def test_a_row_is_named_after_the_token_that_it_predicts(
+    model_config: ArchitectureConfig, build: Any, tokenizer: Any
+) -> None:
     """The row of the first token that differs knows only what stands before it; the rows after it know the token."""
-    model = loaded(build(sizes, tokenizer.vocabulary_size, seed=3, gain=3.0), tokenizer, sizes)
-    if isinstance(sizes, RecurrentConfig) and not isinstance(sizes, RecurrentAttentionConfig):
+    model = loaded(build(model_config, tokenizer.vocabulary_size, seed=3, gain=3.0), tokenizer, model_config)
+    if isinstance(model_config, RecurrentConfig) and not isinstance(model_config, RecurrentAttentionConfig):
         with pytest.raises(ModelError, match=r"need an architecture with attention.*Received: a model of"):
             attention_maps(model, "one two", "deux un")
         return
@@ -61,7 +65,7 @@ def test_a_row_is_named_after_the_token_that_it_predicts(sizes: ArchitectureConf
         a, b = (maps[kind].weights[..., : differs + 3, : differs + 3] for maps in (first, second))
         np.testing.assert_allclose(a[..., : differs + 1, :], b[..., : differs + 1, :], atol=1e-6)
         # In Bahdanau's order the query is the state before y_{t-1} is read, so the difference comes a row later.
-        later = 2 if getattr(sizes, "attention", "") == "additive" else 1
+        later = 2 if getattr(model_config, "attention", "") == "additive" else 1
         assert np.abs(a - b)[..., differs + later, :].max() > 1e-4
     for of_kind in first.values():
         np.testing.assert_allclose(of_kind.weights.sum(axis=-1), 1, atol=1e-5)
@@ -89,7 +93,7 @@ def test_words_are_sums_over_the_source_and_means_over_the_target(tokenizer: Any
     source_ids, target_ids = tokenizer.encode_all([" ".join(SOURCE_WORDS), "  ".join(TARGET_WORDS)])
     cross = random.dirichlet(np.ones(len(source_ids)), (2, 3, len(target_ids)))
     decoder_self = random.dirichlet(np.ones(len(target_ids)), (2, 3, len(target_ids)))
-    stub = SimpleNamespace(align=lambda *_: {"cross": cross[None], "decoder_self": decoder_self[None]})
+    stub = SimpleNamespace(attention_weights=lambda *_: {"cross": cross[None], "decoder_self": decoder_self[None]})
     maps = attention_maps(loaded(stub, tokenizer, TRANSFORMER), " ".join(SOURCE_WORDS), " ".join(TARGET_WORDS), True)
     assert maps["cross"].columns == [*SOURCE_WORDS, "</s>"]
     assert maps["cross"].rows == maps["decoder_self"].rows == [*TARGET_WORDS, "</s>"]
@@ -153,7 +157,7 @@ def test_error_rates_of_known_attention(
     gold = {(pair.source, pair.target): {j: i for i, j in pair.alignment} for pair in pairs}
     batches = []
 
-    def align(source_ids: np.ndarray, target_in_ids: np.ndarray) -> dict[str, np.ndarray]:
+    def attention_weights(source_ids: np.ndarray, target_in_ids: np.ndarray) -> dict[str, np.ndarray]:
         weights = np.zeros((len(source_ids), 2, 2, target_in_ids.shape[1], source_ids.shape[1]))
         sources, targets = map(tokenizer.decode_all, (source_ids, target_in_ids[:, 1:]))
         for row, pair in enumerate(zip(sources, targets, strict=True)):
@@ -169,7 +173,9 @@ def test_error_rates_of_known_attention(
         return {"cross": weights}
 
     monkeypatch.setattr(alignment, "compile_inference", lambda model, function, arguments: function)
-    layers = alignment_errors(loaded(SimpleNamespace(align=align), tokenizer, TRANSFORMER), pairs)
+    layers = alignment_errors(
+        loaded(SimpleNamespace(attention_weights=attention_weights), tokenizer, TRANSFORMER), pairs
+    )
     assert len(batches) > 1
     assert [score.error_rate for score in layers[:1]] == [pytest.approx(0)]
     num_links = sum(len(pair.alignment) for pair in pairs)
@@ -187,7 +193,7 @@ def test_error_rates_of_a_model_one_pair_at_a_time(
     links: list[list[Any]] = [[], [], []]
     for pair in pairs:
         source, target = tokenizer.encode_all([pair.source, pair.target])
-        weights = model.align(source[None], np.array([[BOS_ID, *target[:-1]]]))["cross"]
+        weights = model.attention_weights(source[None], np.array([[BOS_ID, *target[:-1]]]))["cross"]
         for layer, of_layer in enumerate(ops.convert_to_numpy(weights)[0].mean(axis=1)):
             links[layer].append(word_links(of_layer, tokenizer.word_indices(source), tokenizer.word_indices(target)))
     expected = [alignment_error_rate(of_layer, [pair.alignment for pair in pairs]) for of_layer in links]
@@ -195,9 +201,11 @@ def test_error_rates_of_a_model_one_pair_at_a_time(
     assert alignment_errors(loaded(model, tokenizer, TRANSFORMER), pairs) == expected
 
 
-def saved(directory: Path, model: Any, tokenizer: Any, sizes: ArchitectureConfig, language: str = "fr") -> str:
-    architecture = "transformer" if isinstance(sizes, TransformerConfig) else "gru"
-    description = ModelDescription(architecture, sizes, "en", language, tokenizer.sha256, SearchConfig(beam_size=1))
+def saved(directory: Path, model: Any, tokenizer: Any, model_config: ArchitectureConfig, language: str = "fr") -> str:
+    architecture = "transformer" if isinstance(model_config, TransformerConfig) else "gru"
+    description = ModelDescription(
+        architecture, model_config, "en", language, tokenizer.sha256, SearchConfig(beam_size=1)
+    )
     save_description(directory, tokenizer, description)
     save_weights(directory, model)
     return str(directory)
@@ -210,10 +218,10 @@ def transformer(tmp_path: Path, build: Any, tokenizer: Any) -> str:
     return saved(tmp_path / "transformer", model, tokenizer, TRANSFORMER)
 
 
-def test_align_writes_all_weights(
+def test_attention_writes_all_weights(
     transformer: str, tokenizer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["align", "--model", transformer, "--source", "one two", "--output", "new/weights.json", "--words"]
+    arguments = ["attention", "--model", transformer, "--source", "one two", "--output", "new/weights.json", "--words"]
     assert main([*arguments, "--target", "deux un"]) == 0
     written = json.loads((tmp_path / "new" / "weights.json").read_text(encoding="utf-8"))
     assert (written["source"], written["target"], written["words"]) == ("one two", "deux un", True)
@@ -234,8 +242,8 @@ def test_align_writes_all_weights(
     assert written["attention"]["cross"]["rows"] == [*written["target"].split(" "), "</s>"]
 
 
-def test_align_draws_a_figure(transformer: str, tmp_path: Path) -> None:
-    arguments = ["align", "--model", transformer, "--source", "one $two$ three_", "--target", "un $5", "--output"]
+def test_attention_draws_a_figure(transformer: str, tmp_path: Path) -> None:
+    arguments = ["attention", "--model", transformer, "--source", "one $two$ three_", "--target", "un $5", "--output"]
     for number, options in enumerate(([], ["--kind", "decoder_self", "--layer", "2", "--head", "1"])):
         assert main([*arguments, f"{number}.png", *options]) == 0
         with Image.open(tmp_path / f"{number}.png") as image:
@@ -251,10 +259,10 @@ def test_align_draws_a_figure(transformer: str, tmp_path: Path) -> None:
         (["--output", "map.png", "--layer", "3"], "--layer must be at least 0 and below 3. Received: --layer 3."),
     ],
 )
-def test_faults_of_align(
+def test_faults_of_attention(
     transformer: str, options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["align", "--model", transformer, "--source", "one", "--target", "un", *options]) == 2
+    assert main(["attention", "--model", transformer, "--source", "one", "--target", "un", *options]) == 2
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["transformer"]
 
@@ -275,10 +283,10 @@ def small_phrasebook(reversed_pairs: list[PhrasePair], monkeypatch: pytest.Monke
 def test_a_fixed_context_is_refused(
     tmp_path: Path, build: Any, tokenizer: Any, small_phrasebook: list[int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sizes = RecurrentConfig("gru", 1, 8, 12)
-    model = saved(tmp_path / "gru", build(sizes, tokenizer.vocabulary_size), tokenizer, sizes)
+    model_config = RecurrentConfig("gru", 1, 8, 12)
+    model = saved(tmp_path / "gru", build(model_config, tokenizer.vocabulary_size), tokenizer, model_config)
     given = ["--source", "one", "--target", "un", "--output", "map.png"]
-    for arguments in (["align", *given], ["alignment-error"]):
+    for arguments in (["attention", *given], ["alignment-error"]):
         assert main([*arguments, "--model", model]) == 2
         assert "an architecture with attention, such as lstm-attention or transformer. Received: a model of " in (
             capsys.readouterr().err

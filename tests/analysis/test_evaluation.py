@@ -26,7 +26,7 @@ class Timed:
 def test_latency_is_the_median_in_milliseconds_without_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
     translator: Any = Timed(9.0, 0.005, 0.007, 0.006)
     monkeypatch.setattr(evaluation, "time", SimpleNamespace(perf_counter=lambda: translator.now))
-    assert evaluation.latency(translator, ["a", "b", "c"]) == pytest.approx(6.0)
+    assert evaluation.median_latency_ms(translator, ["a", "b", "c"]) == pytest.approx(6.0)
     assert translator.calls == [["a"], ["a"], ["b"], ["c"]]
 
 

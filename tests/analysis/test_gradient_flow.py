@@ -145,8 +145,8 @@ def lstm_attention_loss(
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_gradients_of_the_lstm_s_states_with_attention(build: Any, direction: Any) -> None:
-    sizes = RecurrentAttentionConfig("lstm", 1, 5, 6, dropout_rate=0.0, encoder_direction=direction)
-    model = build(sizes, V, seed=4, gain=2.0)
+    model_config = RecurrentAttentionConfig("lstm", 1, 5, 6, dropout_rate=0.0, encoder_direction=direction)
+    model = build(model_config, V, seed=4, gain=2.0)
     source_ids = sources(5)
     losses, gradients = state_gradients(model, {"source_ids": source_ids, "target_in_ids": TARGET_IN}, TARGET_OUT)
     assert list(gradients) == [(0, direction, "h"), (0, direction, "C")]
@@ -181,7 +181,7 @@ def test_gradients_of_the_transformer_s_blocks(build: Any) -> None:
     model = build(TransformerConfig(3, 1, 16, 2, 24, dropout_rate=0, inner_dropout_rate=0), V, seed=5)
     source_ids = sources(7)
     states: dict[StateKey, Any] = {}
-    memory = model.encode(source_ids, watch=states.__setitem__)
+    memory = model.encode(source_ids, on_state=states.__setitem__)
     _, gradients = state_gradients(model, {"source_ids": source_ids, "target_in_ids": TARGET_IN}, TARGET_OUT)
     assert list(gradients) == list(states) == [(0, "", ""), (1, "", ""), (2, "", "")]
     real = TARGET_OUT != PAD_ID
@@ -200,26 +200,28 @@ def test_gradients_of_the_transformer_s_blocks(build: Any) -> None:
         np.testing.assert_allclose(gradients[StateKey(layer)], expected, atol=1e-6, rtol=1e-4)
 
 
-def test_what_is_watched_is_what_is_computed(sizes: ArchitectureConfig, build: Any) -> None:
-    """With a watch the encoder goes step by step; the memory is the same, padding and all."""
-    model = build(sizes, V, seed=6, gain=2.0)
+def test_what_is_watched_is_what_is_computed(model_config: ArchitectureConfig, build: Any) -> None:
+    """With a hook the encoder goes step by step; the memory is the same, padding and all."""
+    model = build(model_config, V, seed=6, gain=2.0)
     source_ids = sources(6)
     source_ids[1, 3:] = PAD_ID
     source_ids[2, 1:] = PAD_ID
     watched: list[tuple[StateKey, Any]] = []
-    memories = [model.encode(source_ids), model.encode(source_ids, watch=lambda *state: watched.append(state))]
+    memories = [model.encode(source_ids), model.encode(source_ids, on_state=lambda *state: watched.append(state))]
     for before, after in zip(*map(keras.tree.flatten, memories), strict=True):
         np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (before, after)), atol=1e-5)
     keys = [key for key, _ in watched]
-    if isinstance(sizes, TransformerConfig):
-        assert keys == [StateKey(layer) for layer in range(sizes.num_encoder_layers)]
+    if isinstance(model_config, TransformerConfig):
+        assert keys == [StateKey(layer) for layer in range(model_config.num_encoder_layers)]
         return
-    directions = {"bidirectional": ["forward", "backward"]}.get(sizes.encoder_direction, [sizes.encoder_direction])
-    parts = "hC" if sizes.cell == "lstm" else "h"
-    assert set(keys) == set(product(range(sizes.num_layers), directions, parts))
+    directions = {"bidirectional": ["forward", "backward"]}.get(
+        model_config.encoder_direction, [model_config.encoder_direction]
+    )
+    parts = "hC" if model_config.cell == "lstm" else "h"
+    assert set(keys) == set(product(range(model_config.num_layers), directions, parts))
     assert {keys.count(key) for key in keys} == {6}
     # Without padding, the last state watched is the last one of the layer.
-    last = dict(watched)[StateKey(sizes.num_layers - 1, directions[0], "h")]
+    last = dict(watched)[StateKey(model_config.num_layers - 1, directions[0], "h")]
     if len(directions) == 1:
         np.testing.assert_allclose(last[0], memories[1]["states"][-1][0][0], atol=1e-6)
 
@@ -264,10 +266,10 @@ def test_other_backends_are_refused(build: Any, monkeypatch: pytest.MonkeyPatch)
 def test_command(
     tmp_path: Path, build: Any, tokenizer: Any, digit_files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sizes = RecurrentConfig("lstm", 1, 8, 12)
-    description = ModelDescription("lstm", sizes, "eng", "fra", tokenizer.sha256, SearchConfig())
+    model_config = RecurrentConfig("lstm", 1, 8, 12)
+    description = ModelDescription("lstm", model_config, "eng", "fra", tokenizer.sha256, SearchConfig())
     save_description(tmp_path / "model", tokenizer, description)
-    save_weights(tmp_path / "model", build(sizes, tokenizer.vocabulary_size, seed=9, gain=3.0))
+    save_weights(tmp_path / "model", build(model_config, tokenizer.vocabulary_size, seed=9, gain=3.0))
     arguments = ["gradient-flow", "--model", str(tmp_path / "model"), "--seed", "5"]
     arguments += ["--source-file", str(digit_files / "train.eng"), "--reference-file", str(digit_files / "train.fra")]
     assert main([*arguments, "--output", "flow.json"]) == 0

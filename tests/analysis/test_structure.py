@@ -60,8 +60,8 @@ BY_HAND: dict[str, tuple[ArchitectureConfig, int, int]] = {
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_arithmetic_by_hand(name: str) -> None:
-    sizes, encoder, decoder = BY_HAND[name]
-    found = structure(build_model(sizes, V), S, T)
+    model_config, encoder, decoder = BY_HAND[name]
+    found = structure(build_model(model_config, V), S, T)
     assert (found.source_length, found.target_length) == (S, T)
     assert (found.encoder_multiply_adds, found.decoder_multiply_adds) == (encoder, decoder)
     assert found.multiply_adds_per_target_token == pytest.approx((encoder + T * decoder) / T)
@@ -75,39 +75,39 @@ def test_products_of_any_shape_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "sizes",
+    "model_config",
     [
         "rnn-2-layers", "lstm-bidirectional", "lstm-attention-feeding", "gru-attention-additive", "transformer",
         "transformer-untied",
     ],
     indirect=True,
 )  # fmt: skip
-def test_layers_of_any_architecture(sizes: ArchitectureConfig) -> None:
-    model = build_model(sizes, V)
+def test_layers_of_any_architecture(model_config: ArchitectureConfig) -> None:
+    model = build_model(model_config, V)
     found = structure(model, S, T)
     assert found.parameters == sum(layer.parameters for layer in found.layers) == model.count_params()
     assert found.parameters_outside_embeddings == model.count_params_outside_embeddings()
     shapes = {layer.name: layer.output_shape for layer in found.layers}
-    transformer = isinstance(sizes, TransformerConfig)
-    width = sizes.model_dim if transformer else sizes.hidden_dim
+    transformer = isinstance(model_config, TransformerConfig)
+    width = model_config.model_dim if transformer else model_config.hidden_dim
     blocks = {"encoder_block_0": S, "decoder_block_0": T} if transformer else {"encoder": S, "decoder": T}
     assert {name: shapes[name] for name in blocks} == {name: (1, length, width) for name, length in blocks.items()}
-    if not sizes.tied_embeddings:
+    if not model_config.tied_embeddings:
         output = "output_embedding" if transformer else "output_projection"
         assert shapes[output] == (1, T, V)
         assert (shapes["source_embedding"][1], shapes["target_embedding"][1]) == (S, T)  # type: ignore[index]
     without_shape = [name for name, shape in shapes.items() if shape is None]
-    assert without_shape == (["positions"] if transformer and sizes.positions == "learned" else [])
+    assert without_shape == (["positions"] if transformer and model_config.positions == "learned" else [])
 
 
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["describe", "--architecture", "lstm", "--preset", "debug", "--lstm.hidden_dim", "20", "--length", "9"]
     assert main([*arguments, "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
-    sizes = RecurrentConfig("lstm", 1, 32, 20, dropout_rate=0.1)
-    expected: dict[str, Any] = structure(build_model(sizes, 600), 9, 9).as_json()
+    model_config = RecurrentConfig("lstm", 1, 32, 20, dropout_rate=0.1)
+    expected: dict[str, Any] = structure(build_model(model_config, 600), 9, 9).as_json()
     assert figures["vocabulary_size"] == 600
-    assert figures["sizes"]["hidden_dim"] == 20
+    assert figures["model_config"]["hidden_dim"] == 20
     assert figures["parameters"] == 2 * 600 * 32 + 20 * 600 + 600 + 4 * 20 * (32 + 20 + 1) + 4 * 20 * (52 + 20 + 1)
     assert {key: figures[key] for key in expected if key != "layers"} == {
         key: value for key, value in expected.items() if key != "layers"

@@ -8,10 +8,10 @@ from nmt_keras.analysis.throughput import step_times
 from nmt_keras.text.special_tokens import BOS_ID
 
 
-def test_batches_of_all_lengths_hold_as_many_tokens(build, contract_sizes) -> None:
-    times = step_times(build(contract_sizes["gru"], 50), 50, (4, 8, 32), 64, repeats=1)
+def test_batches_of_all_lengths_hold_as_many_tokens(build, contract_configs) -> None:
+    times = step_times(build(contract_configs["gru"], 50), 50, (4, 8, 32), 64, repeats=1)
     assert [(time.length, time.rows) for time in times] == [(4, 16), (8, 8), (32, 2)]
-    assert all(time.training > 0 and time.encoding > 0 for time in times)
+    assert all(time.training_ms > 0 and time.encoding_ms > 0 for time in times)
 
 
 def test_the_fastest_of_the_later_times_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,4 +41,4 @@ def test_the_fastest_of_the_later_times_is_taken(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(throughput, "compile_inference", lambda model, function, number: function)
     monkeypatch.setattr(throughput, "time", SimpleNamespace(perf_counter=lambda: model.now))
     times = step_times(model, 50, (4, 8), 64, repeats=3)
-    assert [(time.training, time.encoding) for time in times] == [(4000, 2000), (8000, 4000)]
+    assert [(time.training_ms, time.encoding_ms) for time in times] == [(4000, 2000), (8000, 4000)]

@@ -507,7 +507,7 @@ def test_a_report_is_there_before_anything_is_printed(monkeypatch: pytest.Monkey
         done.append("tables")
         raise BrokenPipeError
 
-    monkeypatch.setattr(commands, "_experiment", lambda *_: (None, None))
+    monkeypatch.setattr(commands, "_run_from_options", lambda *_: (None, None))
     monkeypatch.setattr(commands, "_report", lambda *_: done.append("report") or print_report)
     assert main(["compare", "--architectures", "rnn,lstm"]) == 1
     assert done == ["report", "tables"]

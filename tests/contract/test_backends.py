@@ -39,12 +39,14 @@ print(json.dumps(all_answers(Path(saved))))
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory, contract_sizes: Any, build: Any, tokenizer: Any) -> Path:
+def saved(tmp_path_factory: pytest.TempPathFactory, contract_configs: Any, build: Any, tokenizer: Any) -> Path:
     """Models with drawn weights, saved by the backend of this process: a directory for each."""
     root = tmp_path_factory.mktemp("saved")
-    for name, sizes in contract_sizes.items():
-        model = build(sizes, tokenizer.vocabulary_size, seed=21, gain=2.0)
-        description = ModelDescription(architecture_of(sizes), sizes, "en", "fr", tokenizer.sha256, SearchConfig())
+    for name, model_config in contract_configs.items():
+        model = build(model_config, tokenizer.vocabulary_size, seed=21, gain=2.0)
+        description = ModelDescription(
+            architecture_of(model_config), model_config, "en", "fr", tokenizer.sha256, SearchConfig()
+        )
         (root / name).mkdir()
         save_description(root / name, tokenizer, description)
         save_weights(root / name, model)

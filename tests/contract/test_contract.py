@@ -39,14 +39,14 @@ JAX = keras.backend.backend() == "jax"
 
 
 @pytest.fixture(scope="module")
-def built(sizes: ArchitectureConfig) -> Any:
-    return build_model(sizes, V)
+def built(model_config: ArchitectureConfig) -> Any:
+    return build_model(model_config, V)
 
 
 @pytest.fixture
-def model(built: Any, sizes: ArchitectureConfig, draw_weights: Any) -> Any:
+def model(built: Any, model_config: ArchitectureConfig, draw_weights: Any) -> Any:
     # Gates halve what passes.
-    return draw_weights(built, seed=11, gain=2.0 if getattr(sizes, "cell", "rnn") != "rnn" else 1.0)
+    return draw_weights(built, seed=11, gain=2.0 if getattr(model_config, "cell", "rnn") != "rnn" else 1.0)
 
 
 @lru_cache(maxsize=4)
@@ -197,8 +197,8 @@ def test_a_hypothesis_scores_what_forced_decoding_gives(model: Any) -> None:
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="shapes are the same on every backend")
-def test_vocabulary_layers_are_those_that_follow_the_vocabulary(sizes: ArchitectureConfig) -> None:
-    small, large = build_model(sizes, 50), build_model(sizes, 90)
+def test_vocabulary_layers_are_those_that_follow_the_vocabulary(model_config: ArchitectureConfig) -> None:
+    small, large = build_model(model_config, 50), build_model(model_config, 90)
     assert small.count_params_outside_embeddings() == large.count_params_outside_embeddings() > 0
     assert large.count_params() > small.count_params()
     for layer in small.vocabulary_layers:

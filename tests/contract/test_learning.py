@@ -32,17 +32,17 @@ def batch(random: np.random.Generator, rows: int, length: int, vocabulary_size: 
 
 
 @pytest.mark.skipif(not TENSORFLOW, reason="Keras draws weights in the same way on every backend")
-def test_a_new_model_knows_nothing(sizes: ArchitectureConfig) -> None:
+def test_a_new_model_knows_nothing(model_config: ArchitectureConfig) -> None:
     keras.utils.set_random_seed(3)
     vocabulary_size = 2000
-    model = build_model(sizes, vocabulary_size)
+    model = build_model(model_config, vocabulary_size)
     inputs, labels = batch(np.random.default_rng(4), 32, 12, vocabulary_size)
     loss = ops.mean(ops.sparse_categorical_crossentropy(labels, model(inputs), from_logits=True))
     assert float(loss) == pytest.approx(np.log(vocabulary_size), rel=0.05)
 
 
-def test_every_weight_has_a_gradient(sizes: ArchitectureConfig, build: object) -> None:
-    model = build(sizes, V, seed=11, gain=2.0 if getattr(sizes, "cell", "rnn") != "rnn" else 1.0)
+def test_every_weight_has_a_gradient(model_config: ArchitectureConfig, build: object) -> None:
+    model = build(model_config, V, seed=11, gain=2.0 if getattr(model_config, "cell", "rnn") != "rnn" else 1.0)
     inputs, labels = batch(np.random.default_rng(12), 4, 6, V)
     inputs["source_ids"][1, 3:] = inputs["target_in_ids"][2, 4:] = labels[2, 4:] = PAD_ID
     before = model.get_weights()
@@ -55,13 +55,13 @@ def test_every_weight_has_a_gradient(sizes: ArchitectureConfig, build: object) -
         assert np.abs(gradient).max() > 1e-6, weight.path
 
 
-@pytest.mark.parametrize("sizes", ["lstm-bidirectional", "gru-attention-additive", "transformer"], indirect=True)
-def test_bfloat16_computes_nearly_the_same(sizes: ArchitectureConfig, draw_weights: Any) -> None:
+@pytest.mark.parametrize("model_config", ["lstm-bidirectional", "gru-attention-additive", "transformer"], indirect=True)
+def test_bfloat16_computes_nearly_the_same(model_config: ArchitectureConfig, draw_weights: Any) -> None:
     inputs, labels = batch(np.random.default_rng(12), 4, 6, V)
     inputs["source_ids"][1, 3:] = inputs["target_in_ids"][2, 4:] = labels[2, 4:] = PAD_ID
     losses, gradients = [], []
     for precision in ("float32", "bfloat16"):
-        model = draw_weights(build_model(sizes, V, precision), seed=11, gain=1.0)
+        model = draw_weights(build_model(model_config, V, precision), seed=11, gain=1.0)
         before = model.get_weights()
         model.compile(
             keras.optimizers.SGD(1e3), LabelSmoothedCrossEntropy(0.1), jit_compile=JAX, run_eagerly=TENSORFLOW
@@ -77,10 +77,10 @@ def test_bfloat16_computes_nearly_the_same(sizes: ArchitectureConfig, draw_weigh
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("sizes", MEMORISING, indirect=True)
-def test_a_batch_can_be_memorised(sizes: ArchitectureConfig) -> None:
+@pytest.mark.parametrize("model_config", MEMORISING, indirect=True)
+def test_a_batch_can_be_memorised(model_config: ArchitectureConfig) -> None:
     keras.utils.set_random_seed(5)
-    model = build_model(sizes, V)
+    model = build_model(model_config, V)
     inputs, labels = batch(np.random.default_rng(6), 8, 5, V)
     model.compile(keras.optimizers.Adam(0.01), LabelSmoothedCrossEntropy(0.0), jit_compile=JAX)
     losses = (model.train_on_batch(inputs, labels) / labels.size for _ in range(400))  # of one token, in nats

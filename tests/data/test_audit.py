@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt_keras.data.audit import KINDS, Audit, Finding, SplitSize, audit, render
+from nmt_keras.data.audit import KINDS, Audit, CorpusFinding, SplitSize, audit, render
 from nmt_keras.data.cleaning import Limits
 from nmt_keras.data.corpora import load_corpus
 from nmt_keras.data.parallel_text import Corpus, ParallelText
@@ -203,8 +203,8 @@ def test_the_report_is_a_table_and_the_findings() -> None:
         notice="Sentences written by a grammar.",
         sizes={"train": SplitSize(1200, 12000, 13200, 60000, 66000), "test": SplitSize(4, 10, 11, 50, 53)},
         findings=[
-            Finding("duplicate_pairs", "train", "", 1001, ("a.en:3", "a.en:7")),
-            Finding("empty_side", "test", "target", 1, ("b.fr:2",)),
+            CorpusFinding("duplicate_pairs", "train", "", 1001, ("a.en:3", "a.en:7")),
+            CorpusFinding("empty_side", "test", "target", 1, ("b.fr:2",)),
         ],
         unchecked_languages=(),
     )
@@ -234,7 +234,7 @@ def test_the_report_of_a_clean_corpus_says_so() -> None:
 
 
 def test_every_kind_has_a_description_in_the_report() -> None:
-    findings = [Finding(kind, "train", "", 1, ()) for kind in KINDS]
+    findings = [CorpusFinding(kind, "train", "", 1, ()) for kind in KINDS]
     report = render(Audit("made", "en", "fr", "", {"train": SplitSize(0, 0, 0, 0, 0)}, findings, ()))
     assert all(description in report for description in KINDS.values())
 

@@ -9,6 +9,6 @@ TWO_ARCHITECTURES = {
 
 
 @pytest.fixture(params=TWO_ARCHITECTURES.values(), ids=list(TWO_ARCHITECTURES))
-def sizes(request: pytest.FixtureRequest) -> ArchitectureConfig:
+def model_config(request: pytest.FixtureRequest) -> ArchitectureConfig:
     """Two kinds of memory and state; the contract is tested with all architectures."""
     return request.param

@@ -125,11 +125,11 @@ def assert_well_formed(ids: np.ndarray, scores: np.ndarray, source_ids: np.ndarr
 
 @pytest.mark.parametrize(("seed", "exponent"), [(2, 0.6), (3, 2.0)])
 def test_a_large_beam_finds_the_best_of_all_translations(
-    sizes: ArchitectureConfig, build: Any, exponent: float, seed: int
+    model_config: ArchitectureConfig, build: Any, exponent: float, seed: int
 ) -> None:
     vocabulary_size, longest = (6, 5) if seed % 2 else (8, 3)
     translations = all_translations(vocabulary_size, longest)
-    model = build(sizes, vocabulary_size, seed=seed, gain=3.0)
+    model = build(model_config, vocabulary_size, seed=seed, gain=3.0)
     # A ratio so small that every limit is extra_length.
     config = SearchConfig(
         beam_size=len(translations), length_penalty=exponent, max_length_ratio=0.1, extra_length=longest
@@ -151,8 +151,8 @@ def test_a_large_beam_finds_the_best_of_all_translations(
     assert_well_formed(ids, scores, SOURCE, config)
 
 
-def test_more_hypotheses_than_translations(sizes: ArchitectureConfig, build: Any) -> None:
-    model = build(sizes, 6, seed=3)
+def test_more_hypotheses_than_translations(model_config: ArchitectureConfig, build: Any) -> None:
+    model = build(model_config, 6, seed=3)
     ids, scores = search(model, SOURCE, SearchConfig(beam_size=9, max_length_ratio=0.1, extra_length=2))
     assert ((scores > -1e8).sum(axis=1) == len(all_translations(6, 2))).all()
     assert (scores[:, 3:] == np.float32(-1e9)).all()
@@ -161,9 +161,9 @@ def test_more_hypotheses_than_translations(sizes: ArchitectureConfig, build: Any
 
 @pytest.mark.parametrize(("beam_size", "exponent"), [(1, 1.0), (2, 0.0), (3, 1.0), (4, 0.6)])
 def test_a_small_beam_is_what_the_slow_search_finds(
-    sizes: ArchitectureConfig, build: Any, beam_size: int, exponent: float
+    model_config: ArchitectureConfig, build: Any, beam_size: int, exponent: float
 ) -> None:
-    model = build(sizes, 9, seed=beam_size, gain=3.0)
+    model = build(model_config, 9, seed=beam_size, gain=3.0)
     config = SearchConfig(beam_size=beam_size, length_penalty=exponent, max_length_ratio=1.0, extra_length=3)
     ids, scores = search(model, SOURCE, config)
     for row, source in enumerate(SOURCE):
@@ -175,8 +175,8 @@ def test_a_small_beam_is_what_the_slow_search_finds(
 
 
 @pytest.mark.parametrize("num_best", [1, 3])
-def test_fewer_are_the_best_of_all(sizes: ArchitectureConfig, build: Any, num_best: int) -> None:
-    model = build(sizes, 9, seed=7, gain=3.0)
+def test_fewer_are_the_best_of_all(model_config: ArchitectureConfig, build: Any, num_best: int) -> None:
+    model = build(model_config, 9, seed=7, gain=3.0)
     config = SearchConfig(beam_size=4, length_penalty=1.0, max_length_ratio=2.0, extra_length=5)
     ids, scores = search(model, SOURCE, config)
     best_ids, best_scores = search(model, SOURCE, config, num_best)
@@ -184,8 +184,8 @@ def test_fewer_are_the_best_of_all(sizes: ArchitectureConfig, build: Any, num_be
     np.testing.assert_allclose(best_scores, scores[:, :num_best], atol=1e-4)
 
 
-def test_greedy_search_takes_the_best_token_each_time(sizes: ArchitectureConfig, build: Any) -> None:
-    model = build(sizes, 12, seed=8, gain=3.0)
+def test_greedy_search_takes_the_best_token_each_time(model_config: ArchitectureConfig, build: Any) -> None:
+    model = build(model_config, 12, seed=8, gain=3.0)
     config = SearchConfig(beam_size=1, max_length_ratio=1.0, extra_length=2)
     ids, _ = search(model, SOURCE, config)
     for row, source in enumerate(SOURCE):
@@ -199,8 +199,8 @@ def test_greedy_search_takes_the_best_token_each_time(sizes: ArchitectureConfig,
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_scores_are_those_of_forced_decoding(sizes: ArchitectureConfig, build: Any, beam_size: int) -> None:
-    model = build(sizes, 10, seed=4, gain=3.0)
+def test_scores_are_those_of_forced_decoding(model_config: ArchitectureConfig, build: Any, beam_size: int) -> None:
+    model = build(model_config, 10, seed=4, gain=3.0)
     config = SearchConfig(beam_size=beam_size, length_penalty=0.7, max_length_ratio=1.0, extra_length=2)
     ids, scores = search(model, SOURCE, config)
     for k in range(beam_size):
@@ -222,8 +222,10 @@ def test_scores_are_those_of_forced_decoding(sizes: ArchitectureConfig, build: A
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_the_rest_of_the_batch_and_padding_do_not_matter(sizes: ArchitectureConfig, build: Any, beam_size: int) -> None:
-    model = build(sizes, 10, seed=5, gain=3.0)
+def test_the_rest_of_the_batch_and_padding_do_not_matter(
+    model_config: ArchitectureConfig, build: Any, beam_size: int
+) -> None:
+    model = build(model_config, 10, seed=5, gain=3.0)
     config = SearchConfig(beam_size=beam_size, max_length_ratio=1.0, extra_length=2)
     ids, scores = search(model, SOURCE, config)
     more_padding = np.pad(SOURCE[::-1], ((0, 0), (0, 3)), constant_values=PAD_ID)
@@ -239,10 +241,10 @@ def test_the_rest_of_the_batch_and_padding_do_not_matter(sizes: ArchitectureConf
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="jit_compile is TensorFlow's")
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_compiled_by_xla_it_finds_the_same(sizes: ArchitectureConfig, build: Any, beam_size: int) -> None:
+def test_compiled_by_xla_it_finds_the_same(model_config: ArchitectureConfig, build: Any, beam_size: int) -> None:
     import tensorflow as tf
 
-    model = build(sizes, 10, seed=6, gain=3.0)
+    model = build(model_config, 10, seed=6, gain=3.0)
     config = SearchConfig(beam_size=beam_size, max_length_ratio=1.0, extra_length=2)
     ids, scores = search(model, SOURCE, config)
     compiled = tf.function(lambda ids: beam_search(model, ids, config, beam_size), jit_compile=True)

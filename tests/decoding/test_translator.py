@@ -25,8 +25,8 @@ EMPTY = [1, 3]
 
 
 @pytest.fixture
-def model(sizes: ArchitectureConfig, build: Any, tokenizer: Any) -> Any:
-    return build(sizes, tokenizer.vocabulary_size, seed=12, gain=2.0)
+def model(model_config: ArchitectureConfig, build: Any, tokenizer: Any) -> Any:
+    return build(model_config, tokenizer.vocabulary_size, seed=12, gain=2.0)
 
 
 @pytest.mark.parametrize("batch_size", [2, 64])

@@ -8,7 +8,7 @@ import pytest
 
 from nmt_keras.analysis.agreement import Accuracy, Agreement
 from nmt_keras.analysis.throughput import StepTime
-from nmt_keras.experiments.claims import accuracy_lost, carried, claims, growth, top_states
+from nmt_keras.experiments.claims import accuracy_lost, claims, gradient_ratio, step_time_ratio, top_layer_norms
 from nmt_keras.experiments.comparison import bleu_by_length
 from nmt_keras.layers.state_key import StateKey
 from nmt_keras.metrics.bootstrap import sentence_counts
@@ -134,14 +134,14 @@ def test_the_loss_of_accuracy_has_the_interval_of_two_shares() -> None:
     assert of_seeds == accuracy_lost([training(near=0.85, far=0.6)])
 
 
-def test_growth_and_carried_gradients_are_ratios_of_the_ends() -> None:
+def test_ratios_of_step_times_and_gradients_are_those_of_the_ends() -> None:
     norms = {
         "before training": [(StateKey(0), [1.0, 5.0]), (StateKey(1), [4.0, 2.0, 1.0])],
         "after training": [(StateKey(0), [2.0, 6.0])],
     }
     model = training(times=(4.0, 6.0), norms=norms)
-    assert growth(model) == 1.5
-    assert carried(model) == {"before training": 0.25, "after training": 3.0}
+    assert step_time_ratio(model) == 1.5
+    assert gradient_ratio(model) == {"before training": 0.25, "after training": 3.0}
 
 
 @pytest.mark.parametrize(
@@ -154,4 +154,4 @@ def test_growth_and_carried_gradients_are_ratios_of_the_ends() -> None:
     ],
 )
 def test_gradients_are_those_at_the_top_layer_s_hidden_states(states: list[tuple[int, str, str]], chosen: int) -> None:
-    assert top_states((StateKey(*state), [float(place)]) for place, state in enumerate(states)) == [chosen]
+    assert top_layer_norms((StateKey(*state), [float(place)]) for place, state in enumerate(states)) == [chosen]

@@ -20,7 +20,7 @@ from nmt_keras.data.corpora import load_corpus
 from nmt_keras.experiments import measurements
 from nmt_keras.experiments import report as comparison_report
 from nmt_keras.experiments import run as experiment
-from nmt_keras.experiments.measurements import Effort
+from nmt_keras.experiments.measurements import MeasurementPlan
 from nmt_keras.system.files import read_json
 
 COMPARE = [
@@ -31,7 +31,7 @@ COMPARE = [
 
 
 def train_here(function: Callable[..., None], calls: Mapping[str, Sequence[Any]], jobs: int) -> dict[str, str]:
-    """As `call_at_once`, in this process (`test_processes.py` has processes of their own)."""
+    """As `run_in_processes`, in this process (`test_processes.py` has real processes)."""
     for arguments in calls.values():
         function(*arguments)
     return {}
@@ -51,9 +51,9 @@ def test_a_failure_costs_one_training_and_the_same_command_makes_up_for_it(
         return evaluate(*arguments)
 
     monkeypatch.setattr(experiment, "evaluate", fails_at_third)
-    monkeypatch.setattr(experiment, "call_at_once", train_here)
+    monkeypatch.setattr(experiment, "run_in_processes", train_here)
     monkeypatch.setattr(experiment, "export_directory", not_exported)
-    monkeypatch.setattr(measurements, "THOROUGH", Effort(2, (8, 32), 64, 1, 8, 3))  # each of all parts, in little
+    monkeypatch.setattr(measurements, "FULL_PLAN", MeasurementPlan(2, (8, 32), 64, 1, 8, 3))  # little of each
     assert main(command) == 1
     assert "gru-seed2 failed: RuntimeError: out of order" in capsys.readouterr().err.splitlines()
     results = {path.parent.name for path in Path("comparison").glob("*/result.json")}
@@ -140,17 +140,17 @@ def test_seeds_are_whole_numbers(seeds: str, capsys: pytest.CaptureFixture[str])
 
 
 def test_quick_is_no_setting_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "settings.yaml").write_text("quick: true\n")
+    (tmp_path / "settings.yaml").write_text("demo: true\n")
     assert main(["compare", "--config", str(tmp_path / "settings.yaml")]) == 2
-    assert "--quick must be given on the command line, not in a file." in capsys.readouterr().err
+    assert "--demo must be given on the command line, not in a file." in capsys.readouterr().err
 
 
 def test_what_quick_stands_for_can_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     received: list[Any] = []
     command = replace(cli._COMMANDS["compare"], run=received.append)
     monkeypatch.setitem(cli._COMMANDS, "compare", command)
-    assert main(["compare", "--quick"]) == 0
-    assert main(["compare", "--architectures", "gru", "--seeds=2", "--quick"]) == 0
+    assert main(["compare", "--demo"]) == 0
+    assert main(["compare", "--architectures", "gru", "--seeds=2", "--demo"]) == 0
     assert [(options.architectures, options.seeds, options.budget) for options in received] == [
         ("rnn,lstm,gru,lstm-attention,transformer", "1", "400k-tokens"),
         ("gru", "2", "400k-tokens"),

@@ -12,7 +12,7 @@ from nmt_keras.data.parallel_text import ParallelText
 from nmt_keras.decoding.translator import Translation
 from nmt_keras.errors import ConfigError
 from nmt_keras.experiments import promotion
-from nmt_keras.experiments.promotion import Rules, judge
+from nmt_keras.experiments.promotion import PromotionRules, evaluate_candidate
 
 NAME = ["--name", "nmt-eng-fra"]
 
@@ -46,7 +46,7 @@ def test_a_worse_model_is_refused(
     assert (code, champions) == (2, [1])
     assert "Version 2 of nmt-eng-fra was refused: gain: BLEU" in printed
     assert "kept    export: the exported model translates 50 sentences as the model in memory" in printed
-    monkeypatch.setattr(promotion, "_export", lambda *arguments: promotion.Finding("export", True, ""))  # takes long
+    monkeypatch.setattr(promotion, "_export", lambda *arguments: promotion.RuleResult("export", True, ""))  # takes long
 
     code, printed, champions = promote("--dry-run")
     assert (code, champions) == (2, [1])
@@ -90,18 +90,18 @@ def evaluation(wrong: range) -> Evaluation:
 @pytest.mark.parametrize(
     ("own", "other", "rules", "broken"),
     [
-        (range(0), range(60), Rules(), []),
-        (range(60), range(0), Rules(), ["gain", "length 1-5"]),
-        (range(60), range(60), Rules(), ["gain"]),
-        (range(1), range(2), Rules(min_gain=0.0), ["gain"]),  # by chance
-        (range(0), range(5), Rules(min_gain=0.0), ["gain"]),  # by chance, though each of the five speaks for one
-        (range(0), range(60), Rules(min_gain=50.0), ["gain"]),
-        (range(40), range(120, 220), Rules(), ["length 1-5"]),  # better in all, worse where sentences are short
-        (range(40), range(120, 220), Rules(max_fall=60.0), []),
+        (range(0), range(60), PromotionRules(), []),
+        (range(60), range(0), PromotionRules(), ["gain", "length 1-5"]),
+        (range(60), range(60), PromotionRules(), ["gain"]),
+        (range(1), range(2), PromotionRules(min_gain=0.0), ["gain"]),  # by chance
+        (range(0), range(5), PromotionRules(min_gain=0.0), ["gain"]),  # by chance, though all five agree
+        (range(0), range(60), PromotionRules(min_gain=50.0), ["gain"]),
+        (range(40), range(120, 220), PromotionRules(), ["length 1-5"]),  # better in all, worse where short
+        (range(40), range(120, 220), PromotionRules(max_fall=60.0), []),
     ],
 )
 def test_what_is_asked_of_a_new_champion(
-    own: range, other: range, rules: Rules, broken: list[str], monkeypatch: pytest.MonkeyPatch
+    own: range, other: range, rules: PromotionRules, broken: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Loaded:
         def __init__(self, wrong: range) -> None:
@@ -109,19 +109,21 @@ def test_what_is_asked_of_a_new_champion(
             self.description = SimpleNamespace(source_language="en", target_language="fr")
 
     monkeypatch.setattr(promotion, "evaluate", lambda translator, *_: translator.evaluation)
-    monkeypatch.setattr(promotion, "ReadyModel", SimpleNamespace(of=lambda loaded: SimpleNamespace(translator=loaded)))
-    monkeypatch.setattr(promotion, "_export", lambda *arguments: promotion.Finding("export", True, ""))
-    monkeypatch.setattr(promotion, "_latency", lambda *arguments: promotion.Finding("latency", True, ""))
+    monkeypatch.setattr(
+        promotion, "InferenceModel", SimpleNamespace(of=lambda loaded: SimpleNamespace(translator=loaded))
+    )
+    monkeypatch.setattr(promotion, "_export", lambda *arguments: promotion.RuleResult("export", True, ""))
+    monkeypatch.setattr(promotion, "_latency", lambda *arguments: promotion.RuleResult("latency", True, ""))
     candidate: Any = Loaded(own)
     champion: Any = Loaded(other)
-    findings = judge(candidate, Path("export"), champion, ParallelText(SOURCES, REFERENCES), rules)
-    assert [finding.rule for finding in findings] == ["gain", "length 1-5", "length 6-10", "export", "latency"]
-    assert [finding.rule for finding in findings if not finding.kept] == broken
-    (first, *_) = judge(candidate, Path("export"), None, ParallelText(SOURCES, REFERENCES), rules)
+    results = evaluate_candidate(candidate, Path("export"), champion, ParallelText(SOURCES, REFERENCES), rules)
+    assert [result.rule for result in results] == ["gain", "length 1-5", "length 6-10", "export", "latency"]
+    assert [result.rule for result in results if not result.kept] == broken
+    (first, *_) = evaluate_candidate(candidate, Path("export"), None, ParallelText(SOURCES, REFERENCES), rules)
     assert first.kept
 
 
 @pytest.mark.parametrize("wrong", [{"min_gain": -1.0}, {"max_fall": float("nan")}, {"max_milliseconds": 0.0}])
 def test_rules_have_limits(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=f"--{next(iter(wrong)).replace('_', '-')} must be"):
-        Rules(**wrong)
+        PromotionRules(**wrong)

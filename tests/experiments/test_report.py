@@ -13,9 +13,9 @@ from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.experiments import report
 from nmt_keras.experiments.charts import charts
 from nmt_keras.experiments.comparison import compare_architectures, of_shared_seeds
-from nmt_keras.experiments.report import _difference, _duels, _findings, _longest_trained_on, _scores
-from nmt_keras.metrics.bleu import Score
+from nmt_keras.experiments.report import _difference, _findings, _longest_trained_on, _scores, _system_pairs
 from nmt_keras.metrics.bootstrap import Interval, sentence_counts
+from nmt_keras.metrics.corpus_scores import Score
 from nmt_keras.metrics.significance import PairedComparison
 from nmt_keras.training.settings import TrainingCost
 
@@ -33,12 +33,12 @@ def trained(architecture: str, hypotheses: Sequence[str], seed: int = 1, scale: 
     }
     return SimpleNamespace(
         settings=SimpleNamespace(
-            architecture=architecture, seed=seed, sizes=RecurrentConfig("gru"), training=SimpleNamespace()
+            architecture=architecture, seed=seed, model_config=RecurrentConfig("gru"), training=SimpleNamespace()
         ),
         evaluations={"test": SimpleNamespace(bleu=scores["bleu"], chrf=scores["chrf"], hypotheses=list(hypotheses))},
         agreement=SimpleNamespace(by_distance={(1, 5): SimpleNamespace(accuracy=0.75, low=0.5, high=0.875, pairs=8)}),
         measurements=SimpleNamespace(
-            ter=scores["ter"], perplexity={"test": 7.5 * scale}, latency=84.0 * scale,
+            ter=scores["ter"], perplexity={"test": 7.5 * scale}, latency_ms=84.0 * scale,
             step_times=[], gradient_norms=None,
         ),
         summary=SimpleNamespace(
@@ -47,7 +47,7 @@ def trained(architecture: str, hypotheses: Sequence[str], seed: int = 1, scale: 
                 for n, bleu in ((1, 10.0), (2, 19.0), (3, 20.0 * scale), (4, 21.0))
             ],
             losses=[{"step": 20, "training_seconds": 60.0, "train_loss": 5.0}],
-            cost=TrainingCost(1234.0 * scale, 2), parameters=123_456, peak_memory=2_000_000_000,
+            cost=TrainingCost(1234.0 * scale, 2), parameters=123_456, peak_memory_bytes=2_000_000_000,
             dropped={"length_ratio": 1, "too_many_tokens": 0},
         ),
     )  # fmt: skip
@@ -110,14 +110,14 @@ def test_curves_are_in_minutes_and_agreement_in_percent() -> None:
 def test_a_win_is_a_sentence_that_the_first_translates_better() -> None:
     hypotheses = {"gru": REFERENCES, "lstm": WORSE}
     counts = {name: [sentence_counts(hypotheses[name], REFERENCES)] for name in GROUPED}
-    (duel,) = _duels(CORPUS, GROUPED, counts)
-    assert (duel.one, duel.other, duel.losses) == ("gru", "lstm", [])
-    assert len(duel.wins) == 4
-    for win in duel.wins:
+    (pair,) = _system_pairs(CORPUS, GROUPED, counts)
+    assert (pair.one, pair.other, pair.worse) == ("gru", "lstm", [])
+    assert len(pair.better) == 4
+    for win in pair.better:
         assert (win.one, win.other) == (win.reference, "le chien")
         assert win.one_score == pytest.approx(100) != win.other_score
-    (duel,) = _duels(CORPUS, dict(reversed(GROUPED.items())), counts)
-    assert (len(duel.wins), len(duel.losses)) == (0, 4)
+    (pair,) = _system_pairs(CORPUS, dict(reversed(GROUPED.items())), counts)
+    assert (len(pair.better), len(pair.worse)) == (0, 4)
 
 
 def test_sentences_that_no_training_kept_are_none_as_long_as_the_training_s() -> None:

@@ -107,9 +107,9 @@ def test_cudnn_gets_no_mask_that_it_refuses(monkeypatch: pytest.MonkeyPatch) -> 
         raise NotImplementedError
 
     monkeypatch.setattr(lstm.backend, "lstm", no_cudnn_here)
-    sizes = RecurrentConfig("lstm", num_layers=2, hidden_dim=8, encoder_direction="bidirectional")
+    model_config = RecurrentConfig("lstm", num_layers=2, hidden_dim=8, encoder_direction="bidirectional")
     mask = ops.convert_to_tensor(np.arange(6) < np.array([[6], [2], [0]]))
-    RecurrentEncoder(sizes)(ops.ones((3, 6, 4)), mask)
+    RecurrentEncoder(model_config)(ops.ones((3, 6, 4)), mask)
     with pytest.raises(InvalidArgumentError, match="right-padded"):
         rnn._assert_valid_mask(mask)
     assert len(masks) == 4

@@ -30,7 +30,7 @@ def test_repetition_is_counted_by_hand() -> None:
     assert repetition(["a"]) == 0
 
 
-def test_languages_without_spaces_have_words_of_a_sign() -> None:
+def test_languages_without_spaces_have_words_of_one_character() -> None:
     assert word_counts(["猫坐在", "猫"], "zh") == {"猫": 2, "坐": 1, "在": 1}
     assert repetition(["猫坐猫坐"], "zh") == pytest.approx(1 / 3)
     assert repetition(["猫坐猫坐"]) == 0

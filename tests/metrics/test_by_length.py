@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from nmt_keras.errors import UserError
-from nmt_keras.metrics.bleu import bleu, chrf
 from nmt_keras.metrics.by_length import by_length, length_buckets, quantile_edges
+from nmt_keras.metrics.corpus_scores import bleu, chrf
 
 REFERENCE = "a man in a red coat walks his dog"
 HYPOTHESES = [
@@ -79,7 +79,7 @@ def test_few_sentences_are_one_bucket() -> None:
     assert quantile_edges(["a"] * 150 + ["a b"] * 100, at_least=100) == [1]
 
 
-def test_languages_without_spaces_are_counted_by_signs() -> None:
+def test_languages_without_spaces_are_counted_by_characters() -> None:
     sources = ["猫坐在垫子上。", "猫。"]
     assert length_buckets(sources, (5,), "zh") == [(1, 5, [1]), (6, None, [0])]
     assert length_buckets(sources, (5,), "en") == [(1, 5, [0, 1])]

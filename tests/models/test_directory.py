@@ -20,10 +20,10 @@ from nmt_keras.models.directory import (
 FILES = {"model.json", "vocabulary.model", "model.weights.h5"}
 
 
-def save(directory: Path, model: Any, sizes: ArchitectureConfig, tokenizer: Any) -> ModelDescription:
+def save(directory: Path, model: Any, model_config: ArchitectureConfig, tokenizer: Any) -> ModelDescription:
     description = ModelDescription(
-        architecture_of(sizes),
-        sizes,
+        architecture_of(model_config),
+        model_config,
         "en",
         "fr",
         tokenizer.sha256,
@@ -37,14 +37,16 @@ def save(directory: Path, model: Any, sizes: ArchitectureConfig, tokenizer: Any)
 
 @pytest.fixture
 def saved(build: Any, tokenizer: Any, tmp_path: Path) -> Path:
-    sizes = RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=8)
-    save(tmp_path / "model", build(sizes, tokenizer.vocabulary_size), sizes, tokenizer)
+    model_config = RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=8)
+    save(tmp_path / "model", build(model_config, tokenizer.vocabulary_size), model_config, tokenizer)
     return tmp_path / "model"
 
 
-def test_a_model_comes_back_as_it_was(sizes: ArchitectureConfig, build: Any, tokenizer: Any, tmp_path: Path) -> None:
-    model = build(sizes, tokenizer.vocabulary_size, seed=21)
-    description = save(tmp_path / "new" / "model", model, sizes, tokenizer)
+def test_a_model_comes_back_as_it_was(
+    model_config: ArchitectureConfig, build: Any, tokenizer: Any, tmp_path: Path
+) -> None:
+    model = build(model_config, tokenizer.vocabulary_size, seed=21)
+    description = save(tmp_path / "new" / "model", model, model_config, tokenizer)
     assert {path.name for path in (tmp_path / "new" / "model").iterdir()} == FILES
     loaded = load_model(tmp_path / "new" / "model")
     assert isinstance(loaded, LoadedModel)
@@ -56,8 +58,8 @@ def test_a_model_comes_back_as_it_was(sizes: ArchitectureConfig, build: Any, tok
 
 
 def test_saved_again_it_is_replaced(saved: Path, build: Any, tokenizer: Any) -> None:
-    sizes = RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=8)
-    model = build(sizes, tokenizer.vocabulary_size, seed=22)
+    model_config = RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=8)
+    model = build(model_config, tokenizer.vocabulary_size, seed=22)
     save_weights(saved, model)
     assert {path.name for path in saved.iterdir()} == FILES
     for one, other in zip(load_model(saved).model.get_weights(), model.get_weights(), strict=True):
@@ -99,8 +101,8 @@ def test_a_damaged_vocabulary_is_refused(saved: Path, content: bytes) -> None:
         lambda text: "[]",
         lambda text: "null",
         lambda text: "\N{REPLACEMENT CHARACTER}{",
-        lambda text: text.replace('"format": 1', '"format": 2'),
-        lambda text: text.replace('"format": 1,', ""),
+        lambda text: text.replace('"format": 2', '"format": 3'),
+        lambda text: text.replace('"format": 2,', ""),
         lambda text: text.replace('"rnn"', '"cnn"'),
         lambda text: text.replace('"rnn"', '"transformer"'),
         lambda text: text.replace('"beam_size": 3', '"beam_size": 0'),
@@ -108,7 +110,7 @@ def test_a_damaged_vocabulary_is_refused(saved: Path, content: bytes) -> None:
         lambda text: text.replace('"hidden_dim": 8', '"hidden_dim": "8"'),
         lambda text: text.replace('"source_language"', '"source"'),
         lambda text: text.replace('"hidden_dim": 8', '"hidden_dim": null'),
-        lambda text: json.dumps(json.loads(text) | {"sizes": 5}),
+        lambda text: json.dumps(json.loads(text) | {"model_config": 5}),
         lambda text: json.dumps(json.loads(text) | {"lineage": None}),
     ],
 )

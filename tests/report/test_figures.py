@@ -39,7 +39,7 @@ def test_an_attention_map_has_a_cell_for_each_pair_of_tokens(tmp_path, drawn) ->
     assert figure.get_suptitle() == "cross: layer 1"
 
 
-def test_signs_of_formulas_are_signs_in_an_attention_map(tmp_path, drawn) -> None:
+def test_characters_of_formulas_are_characters_in_an_attention_map(tmp_path, drawn) -> None:
     figures.attention_map(np.ones((3, 5)) / 5, ROWS, COLUMNS, "", "", "", tmp_path / "map.svg")
     axes = drawn[0].axes[0]
     assert not any(text.get_parse_math() for text in (*axes.get_xticklabels(), *axes.get_yticklabels()))

@@ -99,11 +99,11 @@ def test_selections_switch_figures_and_pairs(browser: Any, path: Path) -> None:
     assert axis.text_content() == "Updates"
     page.select_option("[data-switches=curves]", "curves-valid-bleu-training-seconds")
     page.wait_for_function("document.querySelector('#curves .xtitle').textContent === 'Training time (minutes)'")
-    assert page.locator("[data-duel='0']").is_visible()
-    page.select_option("[data-shows=duel]", "1")
-    assert not page.locator("[data-duel='0']").is_visible()
-    assert page.locator("[data-duel='1'] mark").all_inner_texts() == ["mange", "chat."]
-    assert page.locator("[data-duel='1'] .source").inner_text() == "The cat <b>sleeps</b> & the dog “barks”."
+    assert page.locator("[data-pair='0']").is_visible()
+    page.select_option("[data-shows=pair]", "1")
+    assert not page.locator("[data-pair='0']").is_visible()
+    assert page.locator("[data-pair='1'] mark").all_inner_texts() == ["mange", "chat."]
+    assert page.locator("[data-pair='1'] .source").inner_text() == "The cat <b>sleeps</b> & the dog “barks”."
     opened.fine()
 
 
@@ -113,7 +113,12 @@ def test_a_report_with_little_to_say(browser: Any, tmp_path: Path) -> None:
     ranking = whole.charts["ranking"]
     chart = replace(ranking, series=ranking.series[:1])
     report: Report = replace(
-        whole, charts={"ranking": chart}, tables={"scores": whole.tables["scores"]}, attention={}, duels=[], notice=""
+        whole,
+        charts={"ranking": chart},
+        tables={"scores": whole.tables["scores"]},
+        attention={},
+        system_pairs=[],
+        notice="",
     )
     opened = OpenedReport(browser, write_page(report, tmp_path / "report.html"), "phone", "dark")
     page = opened.page

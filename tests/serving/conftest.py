@@ -27,9 +27,9 @@ def search() -> SearchConfig:
 def load(build: Any, tokenizer: Any) -> Callable[..., LoadedModel]:
     """A function that gives a model of an architecture and sizes, as if it were loaded."""
 
-    def build_loaded(architecture: str, sizes: Any, seed: int = 31) -> LoadedModel:
-        description = ModelDescription(architecture, sizes, "en", "fr", tokenizer.sha256, SEARCH)
-        return LoadedModel(build(sizes, tokenizer.vocabulary_size, seed=seed, gain=3.0), tokenizer, description)
+    def build_loaded(architecture: str, model_config: Any, seed: int = 31) -> LoadedModel:
+        description = ModelDescription(architecture, model_config, "en", "fr", tokenizer.sha256, SEARCH)
+        return LoadedModel(build(model_config, tokenizer.vocabulary_size, seed=seed, gain=3.0), tokenizer, description)
 
     return build_loaded
 

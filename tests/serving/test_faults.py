@@ -41,11 +41,11 @@ def versions(export_path: Path, tmp_path: Path) -> Path:
 
 def _add(versions: Path, number: int, damage: str | None = None) -> None:
     """Adds a copy of version 1, whole or with a file cut in half."""
-    beside = Path(shutil.copytree(versions / "1", versions / ".partial"))
+    temporary = Path(shutil.copytree(versions / "1", versions / ".partial"))
     if damage:
-        content = (beside / damage).read_bytes()
-        (beside / damage).write_bytes(content[: len(content) // 2])
-    beside.rename(versions / str(number))
+        content = (temporary / damage).read_bytes()
+        (temporary / damage).write_bytes(content[: len(content) // 2])
+    temporary.rename(versions / str(number))
 
 
 def _refused(capsys: pytest.CaptureFixture[str], path: Path) -> str:
@@ -70,7 +70,7 @@ def test_no_damaged_export_is_served(versions: Path, file: str, capsys: pytest.C
         (lambda path: (path / "vocabulary.model").unlink(), "without vocabulary.model"),
         (lambda path: (path / "vocabulary.model").write_bytes(b"other"), "must be the one that the model was trained"),
         (lambda path: _set(path, format=2), "this version reads format 1"),
-        (lambda path: _set(path, sizes={"gates": 5}), "model.json is not a model description"),
+        (lambda path: _set(path, model_config={"gates": 5}), "model.json is not a model description"),
         (lambda path: save_weights(path, _narrower()), "model.weights.h5 does not fit the transformer"),
     ],
     ids=["no vocabulary", "another vocabulary", "format", "unknown sizes", "other shapes"],
@@ -116,7 +116,7 @@ class _Payload:
         return runpy.run_path, (str(self.program),)
 
 
-@pytest.mark.parametrize("place", ["architecture", "sizes", "search", "lineage", "class_name"])
+@pytest.mark.parametrize("place", ["architecture", "model_config", "search", "lineage", "class_name"])
 def test_a_description_names_no_class_of_its_own(model_directory: Path, program: Path, mark: Path, place: str) -> None:
     foreign = {"module": "hostile", "class_name": "Hostile", "config": {}, "registered_name": "hostile>Hostile"}
     _set(model_directory, **{place: "hostile.Hostile" if place == "architecture" else foreign})

@@ -197,7 +197,7 @@ def odd_body(draw: random.Random) -> bytes:
 
 def odd_request(draw: random.Random) -> Request:
     """Most go where they belong; they may still be asked for in another way, or for another place."""
-    path, method, headers = draw.choice(("/translate", "/align")), "POST", dict(JSON)
+    path, method, headers = draw.choice(("/translate", "/attention")), "POST", dict(JSON)
     if draw.random() < 0.1:
         path = draw.choice(
             ("/", "//translate", "/translate/x", "/../../etc/passwd", "/%00%ff", "/a?" + "b" * 9000, "*")

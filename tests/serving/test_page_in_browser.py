@@ -12,7 +12,7 @@ from browsing import Opened
 
 from nmt_keras.decoding.translator import Translator
 from nmt_keras.models.directory import LoadedModel
-from nmt_keras.serving.served_model import Align, ServedModel, Translate
+from nmt_keras.serving.served_model import Attend, ServedModel, Translate
 from nmt_keras.serving.server import RequestLimits, create_app
 
 pytestmark = pytest.mark.heavy
@@ -105,7 +105,7 @@ def test_two_models_side_by_side(
     assert [item.split() for item in first.locator("li").all_text_contents()] == [
         [*row["translation"].split(), f"{row['score']:.2f}"] for row in listed["n_best"]
     ]
-    (aligned,) = quiet.answer(quiet.exported, Align(), [sentence])
+    (aligned,) = quiet.answer(quiet.exported, Attend(), [sentence])
     assert first.locator("thead th").all_text_contents() == aligned["source_tokens"]
     assert first.locator("tbody th").all_text_contents() == aligned["target_tokens"]
     shades = first.locator("tbody td").evaluate_all("cells => cells.map(c => getComputedStyle(c).backgroundColor)")

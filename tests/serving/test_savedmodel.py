@@ -28,7 +28,7 @@ from nmt_keras.models.directory import (
     save_weights,
 )
 from nmt_keras.serving import savedmodel, standalone
-from nmt_keras.serving.model_card import Provenance, Score, training_facts
+from nmt_keras.serving.model_card import Provenance, ReportedScore, training_facts
 from nmt_keras.serving.savedmodel import (
     ExportedModel,
     check_export,
@@ -182,14 +182,14 @@ def test_the_card_tells_what_is_known(loaded: LoadedModel, export_path: Path, se
 
 def test_scores_and_licence_are_on_the_card(loaded: LoadedModel, tmp_path: Path) -> None:
     from nmt_keras.serving.model_card import as_markdown, model_card
-    from nmt_keras.serving.signatures import ServingLimits, TranslationServer
+    from nmt_keras.serving.signatures import ServingLimits, ServingSignatures
 
     write_json(tmp_path / "settings.json", {"corpus": "mine", "train_sha256": "ab12", "seed": 3})
     write_json(tmp_path / "training.json", {"valid_bleu": 12.5, "history": []})
     facts = training_facts(tmp_path)
     assert facts == {"corpus": "mine", "train_sha256": "ab12", "valid_bleu": 12.5}
-    provenance = Provenance(facts, [Score("mine test", "BLEU", 31.256, "nrefs:1|case:mixed")], "CC-BY-4.0")
-    server = TranslationServer(loaded, loaded.description.search, ServingLimits())
+    provenance = Provenance(facts, [ReportedScore("mine test", "BLEU", 31.256, "nrefs:1|case:mixed")], "CC-BY-4.0")
+    server = ServingSignatures(loaded, loaded.description.search, ServingLimits())
     readable = as_markdown(json.loads(json.dumps(model_card(loaded, server, provenance))))
     for part in ("| mine test | BLEU | 31.26 | nrefs:1|case:mixed |", "Licence: CC-BY-4.0", "train_sha256: ab12"):
         assert part in readable

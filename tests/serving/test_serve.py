@@ -18,7 +18,7 @@ from nmt_keras.errors import ModelError, UserError
 from nmt_keras.models.directory import LoadedModel, save_description, save_held_out, save_weights
 from nmt_keras.serving import savedmodel
 from nmt_keras.serving.served_model import ServedModel, Translate
-from nmt_keras.serving.signatures import TranslationServer
+from nmt_keras.serving.signatures import ServingSignatures
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_model_directory_is_exported_once(
 ) -> None:
     saved = []
 
-    def save(server: TranslationServer, path: Path) -> None:
+    def save(server: ServingSignatures, path: Path) -> None:
         saved.append(server)
         ignored = shutil.ignore_patterns("*card.json", "*.md")
         shutil.copytree(export_path, path, ignore=ignored, dirs_exist_ok=True)
@@ -170,7 +170,7 @@ def test_an_export_that_cannot_be_written_is_told(
     def full(*_: object, **__: object) -> None:
         raise tf.errors.ResourceExhaustedError(None, None, "saved_model.pb; No space left on device\nmore")
 
-    monkeypatch.setattr(TranslationServer, "functions", {})
+    monkeypatch.setattr(ServingSignatures, "functions", {})
     monkeypatch.setattr(tf.saved_model, "save", full)
     with pytest.raises(UserError, match=r"room for it\. Received: .*full: saved_model\.pb; No space left .*e$"):
         savedmodel.export_savedmodel(loaded, tmp_path / "full", held_out)

@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from nmt_keras.errors import ConfigError, ModelError
 from nmt_keras.serving import served_model, server
 from nmt_keras.serving.savedmodel import ExportedModel, load_export, newest_version
-from nmt_keras.serving.served_model import Align, ServedModel, Translate
+from nmt_keras.serving.served_model import Attend, ServedModel, Translate
 from nmt_keras.serving.server import RequestLimits, create_app
 from nmt_keras.serving.source_text import BOUNDARY
 
@@ -29,7 +29,7 @@ LIMITS = RequestLimits(
 class Upper:
     """Stands for a served model: upper case, the beam size and the rank."""
 
-    def __init__(self, reference: str, signatures: tuple[str, ...] = ("serving_default", "align")) -> None:
+    def __init__(self, reference: str, signatures: tuple[str, ...] = ("serving_default", "attention")) -> None:
         self.reference = reference
         card = {"signatures": list(signatures), "limits": {"max_beam_size": 4}}
         self.exported = SimpleNamespace(signatures=dict.fromkeys(signatures), card=card, path=Path(reference) / "1")
@@ -51,7 +51,7 @@ class Upper:
         assert self.go_on.wait(60)
         if "fails" in sentences:
             raise RuntimeError("a secret of the server")
-        if isinstance(asked, Align):
+        if isinstance(asked, Attend):
             return [{"translation": text.upper(), "attention": [[1.0]]} for text in sentences]
         return [
             {"translation": f"{text.upper()}|{asked.beam_size}", "n_best": list(range(asked.n_best))}
@@ -82,7 +82,7 @@ def test_translations_come_in_the_order_of_the_sentences(client: TestClient) -> 
     answer = client.post("/translate", json={"sentences": ["a"], "model": "two", "beam_size": 4, "n_best": 3}).json()
     assert answer == {"model": "two", "translations": [{"translation": "A|4", "n_best": [0, 1, 2]}]}
     assert client.post("/translate", json={"sentences": []}).json() == {"model": "one", "translations": []}
-    assert client.post("/align", json={"sentence": "a"}).json()["attention"] == [[1.0]]
+    assert client.post("/attention", json={"sentence": "a"}).json()["attention"] == [[1.0]]
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def test_translations_come_in_the_order_of_the_sentences(client: TestClient) -> 
         ("/translate", b'{"sentences": [], "model": "\\udc80"}', 422, "model must be one of"),
         ("/translate", b'{"sentences": [], "\\ud800": 1}', 422, "body"),
         ("/translate", {"sentences": [], "x" * 50_000: 1}, 422, "x"),
-        ("/align", {"sentence": ["one"]}, 422, "sentence: Input should be a valid string"),
-        ("/align", {"sentence": "one", "model": "two"}, 422, "two has no attention to show"),
-        ("/align", b'{"sentence": "\\udfff"}', 422, "sentence"),
-        ("/align", {"sentence": "x" * 5001}, 422, "at most 5000 characters"),
+        ("/attention", {"sentence": ["one"]}, 422, "sentence: Input should be a valid string"),
+        ("/attention", {"sentence": "one", "model": "two"}, 422, "two has no attention to show"),
+        ("/attention", b'{"sentence": "\\udfff"}', 422, "sentence"),
+        ("/attention", {"sentence": "x" * 5001}, 422, "at most 5000 characters"),
     ],
 )  # fmt: skip
 def test_bad_requests_get_a_reason(client: TestClient, path: str, body: Any, code: int, reason: str) -> None:
@@ -201,7 +201,7 @@ def test_who_accepts_a_request_answers_it(client: TestClient, model: Upper) -> N
     first = _in_thread(lambda: client.post("/translate", json={"sentences": ["a"]}))
     assert model.entered.acquire(timeout=60)
     before = model.exported
-    second = _in_thread(lambda: client.post("/align", json={"sentence": "b"}))
+    second = _in_thread(lambda: client.post("/attention", json={"sentence": "b"}))
     while 'nmt_waiting_sentences{model="one"} 1.0' not in client.get("/metrics").text:
         pass
     model.exported = SimpleNamespace(signatures={"serving_default": None}, card=before.card, path=before.path)
@@ -296,7 +296,7 @@ def test_a_served_model_answers_like_its_signatures(exported: ExportedModel, sen
     assert [[row["translation"].encode() for row in answer["n_best"]] for answer in answers] == listed[
         "translation"
     ].numpy().tolist()
-    for answer in json.loads(json.dumps(model.answer(model.exported, Align(), sentences))):
+    for answer in json.loads(json.dumps(model.answer(model.exported, Attend(), sentences))):
         assert len(answer["attention"]) == len(answer["target_tokens"])
         for weights in answer["attention"]:
             assert len(weights) == len(answer["source_tokens"])

@@ -20,7 +20,7 @@ from nmt_keras.decoding.translator import Scorer, Translator
 from nmt_keras.errors import ConfigError
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.savedmodel import ExportedModel, export_savedmodel, load_export
-from nmt_keras.serving.signatures import ServingLimits, TranslationServer
+from nmt_keras.serving.signatures import ServingLimits, ServingSignatures
 
 # Stock builds of TensorFlow Serving link all of tensorflow_text: SUPPORTED_TENSORFLOW_OPS in its model_servers/BUILD.
 TEXT_OPS = {
@@ -127,8 +127,8 @@ def test_forced_scores_are_python_s(loaded: LoadedModel, exported: ExportedModel
         ask(exported, "score", source=["one", "two"], target=["un"])
 
 
-def _assert_aligns(loaded: LoadedModel, align: Callable[..., Any], sentences: list[str]) -> None:
-    found = {name: value.numpy() for name, value in align(source=tf.constant(sentences)).items()}
+def _assert_attends(loaded: LoadedModel, attend: Callable[..., Any], sentences: list[str]) -> None:
+    found = {name: value.numpy() for name, value in attend(source=tf.constant(sentences)).items()}
     # The search may write a translation in other pieces than its text is cut into, so its own tokens are forced here.
     piece_ids = {
         piece: i for i, piece in enumerate(loaded.tokenizer.pieces(np.arange(loaded.tokenizer.vocabulary_size)))
@@ -146,7 +146,9 @@ def _assert_aligns(loaded: LoadedModel, align: Callable[..., Any], sentences: li
             assert not target_tokens
             continue
         assert loaded.tokenizer.decode_all(target_ids[None]) == [found["translation"][row].decode()]
-        expected = loaded.model.align(source_ids[None], np.append(np.int32(2), target_ids[:-1])[None])["cross"]
+        expected = loaded.model.attention_weights(source_ids[None], np.append(np.int32(2), target_ids[:-1])[None])[
+            "cross"
+        ]
         expected = np.array(expected)[0].mean(axis=(0, 1))
         np.testing.assert_allclose(weights[: len(target_tokens), : len(source_tokens)], expected, atol=1e-5)
 
@@ -154,9 +156,9 @@ def _assert_aligns(loaded: LoadedModel, align: Callable[..., Any], sentences: li
 def test_alignments_of_a_transformer(
     loaded: LoadedModel, exported: ExportedModel, sentences: list[str], search: SearchConfig
 ) -> None:
-    _assert_aligns(loaded, exported.signatures["align"], sentences)
+    _assert_attends(loaded, exported.signatures["attention"], sentences)
     translations = Translator(loaded.model, loaded.tokenizer, search).translate(sentences)
-    found = ask(exported, "align", source=sentences)["translation"]
+    found = ask(exported, "attention", source=sentences)["translation"]
     assert [text.decode() for text in found] == [translation.text for translation in translations]
 
 
@@ -164,13 +166,13 @@ def test_alignments_of_a_recurrent_model(
     load: Callable[..., LoadedModel], sentences: list[str], search: SearchConfig
 ) -> None:
     loaded = load("lstm-attention", RecurrentAttentionConfig("lstm", embedding_dim=8, hidden_dim=12))
-    server = TranslationServer(loaded, search, ServingLimits())
-    _assert_aligns(loaded, server.align, sentences)
+    server = ServingSignatures(loaded, search, ServingLimits())
+    _assert_attends(loaded, server.attention, sentences)
 
 
-def test_without_attention_there_is_no_alignment(load: Callable[..., LoadedModel], search: SearchConfig) -> None:
+def test_without_attention_there_is_no_signature_for_it(load: Callable[..., LoadedModel], search: SearchConfig) -> None:
     loaded = load("rnn", RecurrentConfig("rnn", embedding_dim=8, hidden_dim=12))
-    functions = TranslationServer(loaded, search, ServingLimits()).functions
+    functions = ServingSignatures(loaded, search, ServingLimits()).functions
     assert sorted(functions) == ["score", "serving_default", "translate_n_best"]
 
 
@@ -207,7 +209,7 @@ def test_what_cannot_be_split_is_cut(loaded: LoadedModel, exported: ExportedMode
     for signature, inputs in (
         ("serving_default", {}),
         ("translate_n_best", {"beam_size": 3, "n_best": 2}),
-        ("align", {}),
+        ("attention", {}),
         ("score", {"target": ["un deux"] * 3}),
     ):
         found = ask(exported, signature, source=sources, **inputs)
@@ -260,7 +262,7 @@ def test_any_bytes_are_taken_and_change_no_neighbour(exported: ExportedModel, se
     for signature, inputs in (
         ("serving_default", {}),
         ("translate_n_best", {"beam_size": 3, "n_best": 1}),
-        ("align", {}),
+        ("attention", {}),
     ):
         found = ask(exported, signature, source=mixed, **inputs)
         translations = found["translation"].reshape(-1)
@@ -269,7 +271,7 @@ def test_any_bytes_are_taken_and_change_no_neighbour(exported: ExportedModel, se
             translation.decode()
             raw = text.encode() if isinstance(text, str) else text
             assert (status == 3) == (raw.decode(errors="replace").encode() != raw)
-            assert signature == "align" or raw.decode(errors="replace").strip() or translation == b""
+            assert signature == "attention" or raw.decode(errors="replace").strip() or translation == b""
     assert np.isfinite(ask(exported, "score", source=mixed, target=mixed[::-1])["log_prob"]).all()
 
 
@@ -297,7 +299,7 @@ def test_nothing_gives_nothing(exported: ExportedModel, sources: list[str]) -> N
     assert ask(exported, "serving_default", source=sources)["translation"].tolist() == [b""] * len(sources)
     assert ask(exported, "translate_n_best", source=sources, beam_size=2, n_best=2)["score"].shape == (len(sources), 2)
     assert ask(exported, "score", source=sources, target=sources)["length"].shape == (len(sources),)
-    assert ask(exported, "align", source=sources)["attention"].shape[0] == len(sources)
+    assert ask(exported, "attention", source=sources)["attention"].shape[0] == len(sources)
 
 
 def _graph(model: ExportedModel) -> Any:
@@ -323,7 +325,7 @@ def test_limits_must_make_sense(loaded: LoadedModel, search: SearchConfig) -> No
         with pytest.raises(ConfigError, match=rf"--max-beam-size must be at least 1 and .* Received: {number}\."):
             ServingLimits(max_beam_size=number)
     with pytest.raises(ConfigError, match=r"--beam-size 3, --max-beam-size 2"):
-        TranslationServer(loaded, search, ServingLimits(max_beam_size=2))
+        ServingSignatures(loaded, search, ServingLimits(max_beam_size=2))
 
 
 @pytest.mark.heavy
@@ -340,7 +342,7 @@ def test_with_xla_the_translations_are_the_same(
     for signature, inputs in (
         ("serving_default", {}),
         ("translate_n_best", {"beam_size": 2, "n_best": 2}),
-        ("align", {}),
+        ("attention", {}),
     ):
         found, expected = (ask(model, signature, source=few, **inputs) for model in (compiled, exported))
         for name in expected:
@@ -357,6 +359,6 @@ def test_a_graph_that_is_traced_beside_a_gpu_runs_elsewhere(load: Any, monkeypat
     ids = tf.TensorSpec((None, None), tf.int32)
     encode = tf.function(lambda ids: loaded.model.encode(ids)["values"])
     assert "CudnnRNN" in str(encode.get_concrete_function(ids).graph.as_graph_def())
-    server = TranslationServer(loaded, SearchConfig(beam_size=2), ServingLimits())
+    server = ServingSignatures(loaded, SearchConfig(beam_size=2), ServingLimits())
     for function in server.functions.values():
         assert "CudnnRNN" not in str(function.get_concrete_function().graph.as_graph_def())

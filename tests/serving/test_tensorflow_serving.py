@@ -151,7 +151,7 @@ def test_the_other_signatures(
     np.testing.assert_allclose(scored["log_prob"], log_probs, rtol=1e-5, atol=1e-4)
     assert scored["length"].tolist() == lengths.tolist()
 
-    aligned = client.ask("align", source=texts)
+    aligned = client.ask("attention", source=texts)
     assert decoded(aligned["translation"]) == [translation.text for translation in expected]
     for row, ids in enumerate(loaded.tokenizer.encode_all(texts)):
         assert decoded([token for token in aligned["source_tokens"][row] if token]) == loaded.tokenizer.pieces(ids)
@@ -222,5 +222,5 @@ def test_the_metadata_names_every_tensor(client: Client) -> None:
         "serving_default": [["source"], ["score", "status", "translation"]],
         "translate_n_best": [["beam_size", "n_best", "source"], ["score", "status", "translation"]],
         "score": [["source", "target"], ["length", "log_prob", "status"]],
-        "align": [["source"], ["attention", "source_tokens", "status", "target_tokens", "translation"]],
+        "attention": [["source"], ["attention", "source_tokens", "status", "target_tokens", "translation"]],
     }

@@ -7,12 +7,12 @@ import pytest
 
 from nmt_keras.errors import ConfigError, DamagedFileError
 from nmt_keras.system.files import (
+    atomic_write,
     locked_directory,
     read_json,
     read_object,
     remove_partial,
     write_json,
-    written_whole,
 )
 
 
@@ -20,13 +20,13 @@ def test_a_device_is_written_to_and_stays(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    with written_whole(pipe) as path:
+    with atomic_write(pipe) as path:
         path.write_bytes(b"one\n")
     assert os.read(reader, 100) == b"one\n"
     os.close(reader)
     assert pipe.is_fifo()
     (tmp_path / "link").symlink_to(tmp_path / "file")
-    with written_whole(tmp_path / "link") as path:
+    with atomic_write(tmp_path / "link") as path:
         path.write_bytes(b"two\n")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_bytes() == b"two\n"
@@ -34,12 +34,12 @@ def test_a_device_is_written_to_and_stays(tmp_path: Path) -> None:
 
 def test_a_writer_that_cannot_cope_with_a_full_disk_is_not_begun(tmp_path: Path) -> None:
     begun = False
-    with pytest.raises(OSError, match=r"No space|too large") as error, written_whole(tmp_path / "w", 2**60):
+    with pytest.raises(OSError, match=r"No space|too large") as error, atomic_write(tmp_path / "w", 2**60):
         begun = True
     assert error.value.filename == str(tmp_path / "w")
     assert not begun
     assert not list(tmp_path.iterdir())
-    with written_whole(tmp_path / "weights", size=1000) as path:
+    with atomic_write(tmp_path / "weights", size=1000) as path:
         assert path.stat().st_size == 0
         path.write_bytes(b"all")
     assert (tmp_path / "weights").read_bytes() == b"all"
@@ -47,11 +47,11 @@ def test_a_writer_that_cannot_cope_with_a_full_disk_is_not_begun(tmp_path: Path)
 
 def test_a_failed_or_killed_writer_leaves_what_was_there(tmp_path: Path) -> None:
     write_json(tmp_path / "kept.json", {"epochs": 3})
-    with pytest.raises(ZeroDivisionError), written_whole(tmp_path / "kept.json") as path:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), atomic_write(tmp_path / "kept.json") as path:  # noqa: PT012
         path.write_text("{")
         raise ZeroDivisionError
     assert [path.name for path in tmp_path.iterdir()] == ["kept.json"]
-    with written_whole(tmp_path / "kept.json") as path:
+    with atomic_write(tmp_path / "kept.json") as path:
         path.write_text("{}")
         killed = path.read_bytes()
         partial = path.name

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt_keras.system.processes import call_at_once, processors
+from nmt_keras.system.processes import processors, run_in_processes
 
 PROGRAM = """
 import os, sys, time
@@ -32,7 +32,7 @@ def test_calls_share_the_processors_and_a_failure_is_told(
         name: ([sys.executable, "-c", PROGRAM, str(tmp_path / name), code],)
         for name, code in {"a": "0", "b": "3", "c": "0"}.items()
     }
-    assert call_at_once(subprocess.check_call, calls, jobs) == {
+    assert run_in_processes(subprocess.check_call, calls, jobs) == {
         "b": f"CalledProcessError: Command '{calls['b'][0]}' returned non-zero exit status 3."
     }
     errors = capfd.readouterr().err.splitlines()
@@ -49,7 +49,7 @@ def test_calls_share_the_processors_and_a_failure_is_told(
 
 
 def test_a_process_that_is_killed_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
-    failures = call_at_once(subprocess.check_call, {"a": (["sh", "-c", "kill -KILL $PPID; sleep 1"],)}, 1)
+    failures = run_in_processes(subprocess.check_call, {"a": (["sh", "-c", "kill -KILL $PPID; sleep 1"],)}, 1)
     assert failures == {"a": "its process was ended by SIGKILL, often for want of memory"}
     assert capsys.readouterr().err == f"a: failed: {failures['a']}\n"
 
@@ -61,7 +61,7 @@ def test_an_interruption_ends_all_calls() -> None:
         threading.Timer(4, os.kill, (os.getpid(), signal.SIGTERM)).start()
         began = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
-            call_at_once(subprocess.check_call, calls, 2)
+            run_in_processes(subprocess.check_call, calls, 2)
         assert time.monotonic() - began < 60
     finally:
         signal.signal(signal.SIGTERM, before)

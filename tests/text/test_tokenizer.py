@@ -108,7 +108,7 @@ def test_ids_are_sentencepiece_s_own(tokenizer: Tokenizer) -> None:
     for text, ids in zip(texts, tokenizer.encode_all(texts), strict=True):
         assert ids.tolist() == [*pieces.encode(text), EOS_ID]
     assert tokenizer.vocabulary_size == pieces.get_piece_size()
-    assert len(tokenizer.encode_all(texts)[0]) < len(texts[0]) + 1  # pieces longer than a sign
+    assert len(tokenizer.encode_all(texts)[0]) < len(texts[0]) + 1  # pieces longer than a character
 
 
 def test_word_indices_group_the_tokens_of_each_word(tokenizer: Tokenizer) -> None:

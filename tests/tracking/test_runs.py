@@ -273,7 +273,7 @@ def test_the_environment_names_another_experiment(client, monkeypatch) -> None:
 
 def test_an_untracked_run_leaves_nothing(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with runs.kept_run(tmp_path / "m", "job", "any", runs.UntrackedRun()) as opened:
+    with runs.resume_or_start_run(tmp_path / "m", "job", "any", runs.UntrackedRun()) as opened:
         run = pickle.loads(pickle.dumps(opened))  # as a training's own process gets it
         run.log_parameters({"seed": 1})
         run.log_metrics({"train_loss": 1.0}, 20)
@@ -287,10 +287,11 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 
 def test_what_is_made_in_a_directory_has_one_run(client, tmp_path) -> None:
-    with suppress(KeyboardInterrupt), runs.kept_run(tmp_path, "job", "kept", tags={"corpus": "tiny"}) as first:
+    tags = {"corpus": "tiny"}
+    with suppress(KeyboardInterrupt), runs.resume_or_start_run(tmp_path, "job", "kept", tags=tags) as first:
         first.log_metrics({"train_loss": 5.0}, step=20)
         raise KeyboardInterrupt
-    with runs.kept_run(tmp_path, "job", "kept", tags={"corpus": "another"}) as second:
+    with runs.resume_or_start_run(tmp_path, "job", "kept", tags={"corpus": "another"}) as second:
         second.log_metrics({"train_loss": 4.0}, step=40)
     assert second.run_id == first.run_id == runs.earlier_run(tmp_path)
     written = client.get_run(first.run_id)

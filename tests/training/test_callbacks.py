@@ -11,14 +11,14 @@ import pytest
 from nmt_keras.data.batching import BatchShape
 from nmt_keras.errors import TrainingError
 from nmt_keras.training import callbacks
-from nmt_keras.training.callbacks import LossLog, ProgressDisplay, TimeLimit, TokenBudget, UpdateCost
+from nmt_keras.training.callbacks import LogTrainingLoss, ProgressDisplay, ThroughputMeter, TimeLimit, TokenBudget
 
 
-def loss_log(tokens: np.ndarray, logged: list[dict[str, Any]]) -> LossLog:
+def loss_log(tokens: np.ndarray, logged: list[dict[str, Any]]) -> LogTrainingLoss:
     """A log of every third update; epochs have as many updates as `tokens` has entries."""
     batches: Any = SimpleNamespace(steps_per_epoch=len(tokens), target_tokens=lambda epoch: tokens)
     cost: Any = SimpleNamespace(seconds=1.0, tokens_per_second=2.0)
-    log = LossLog(batches, cost, lambda figures, step: logged.append(dict(figures)), [], every=3)
+    log = LogTrainingLoss(batches, cost, lambda figures, step: logged.append(dict(figures)), [], every=3)
     log.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1)))
     return log
 
@@ -58,8 +58,8 @@ def test_an_epoch_is_followed_step_by_step() -> None:
         target_tokens=first([5, 7, 9]),
         target_tokens_before=lambda epoch: 100 * epoch,
     )
-    cost = UpdateCost(batches)
-    log = LossLog(batches, cost, lambda figures, step: None, [], every=3)
+    cost = ThroughputMeter(batches)
+    log = LogTrainingLoss(batches, cost, lambda figures, step: None, [], every=3)
     budget = TokenBudget(batches, 221)
     model = SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1), stop_training=False)
     for callback in (cost, log, budget):

@@ -25,13 +25,13 @@ from nmt_keras.config import TrainingConfig, TransformerConfig, VocabularyConfig
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.models.directory import load_model
 from nmt_keras.training import trainer
-from nmt_keras.training.callbacks import EpochOrder
+from nmt_keras.training.callbacks import ReproducibleEpochs
 from nmt_keras.training.settings import TrainingSettings
 
 # The same rows in each batch, whatever the number of devices.
-batches, loss_log = trainer.TrainingBatches, trainer.LossLog
+batches, loss_log = trainer.TrainingBatches, trainer.LogTrainingLoss
 trainer.TrainingBatches = lambda *arguments: batches(*arguments[:4], num_devices=2)
-trainer.LossLog = lambda *arguments: loss_log(*arguments, every=1)
+trainer.LogTrainingLoss = lambda *arguments: loss_log(*arguments, every=1)
 text = json.loads(Path(sys.argv[1]).read_text())
 corpus = Corpus("digits", "en", "fr", {name: ParallelText(*sides) for name, sides in text.items()})
 settings = TrainingSettings(
@@ -51,7 +51,7 @@ if keras.backend.backend() == "tensorflow":
     with scope():
         dropout = keras.Sequential([keras.layers.Dropout(0.5)])
         dropout.build((None, 64))
-        order = EpochOrder(SimpleNamespace())
+        order = ReproducibleEpochs(SimpleNamespace())
         order.set_model(dropout)
         for epoch in (1, 1, 2):
             order.on_epoch_begin(epoch)

@@ -30,7 +30,7 @@ def gradient(model: Any) -> list[np.ndarray]:
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="gradients are taken with TensorFlow's tape")
 @pytest.mark.parametrize(
-    ("sizes", "clip_norm"),
+    ("model_config", "clip_norm"),
     [
         (RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0), 0.05),
         (RecurrentConfig("rnn", 1, embedding_dim=8, hidden_dim=12, dropout_rate=0.0), 100.0),
@@ -42,9 +42,11 @@ def gradient(model: Any) -> list[np.ndarray]:
         ),
     ],
 )
-def test_updates_are_adam_s_of_the_clipped_gradient(sizes: ArchitectureConfig, build: Any, clip_norm: float) -> None:
+def test_updates_are_adam_s_of_the_clipped_gradient(
+    model_config: ArchitectureConfig, build: Any, clip_norm: float
+) -> None:
     rate, beta_1, beta_2, epsilon = 0.1, 0.9, 0.98, 0.01  # an epsilon that lets the gradient's size matter
-    model = build(sizes, V, seed=2)
+    model = build(model_config, V, seed=2)
     model.compile(
         optimizer=WholeBatchAdam(rate, beta_1, beta_2, epsilon, global_clipnorm=clip_norm),
         loss=LabelSmoothedCrossEntropy(0.1),

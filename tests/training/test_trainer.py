@@ -17,7 +17,7 @@ from nmt_keras.config import RecurrentConfig
 from nmt_keras.data.parallel_text import Corpus, ParallelText
 from nmt_keras.decoding.translator import Scorer, Translator
 from nmt_keras.errors import ConfigError
-from nmt_keras.metrics.bleu import bleu
+from nmt_keras.metrics.corpus_scores import bleu
 from nmt_keras.models.directory import load_model
 from nmt_keras.training import trainer
 from nmt_keras.training.settings import TrainingSettings, TrainingSummary
@@ -180,9 +180,9 @@ def test_other_settings_are_refused_and_named(
     changed = ParallelText([*text.sources[:-1], "nine nine"], text.targets)
     with pytest.raises(ConfigError, match="train_sha256: begun with"):
         train(replace(digits, splits=dict(digits.splits) | {"train": changed}), settings, directory, silent)
-    sizes = RecurrentConfig("rnn", embedding_dim=8, hidden_dim=8)
+    model_config = RecurrentConfig("rnn", embedding_dim=8, hidden_dim=8)
     with pytest.raises(ConfigError, match="architecture: begun with 'transformer', received 'rnn'"):
-        train(digits, replace(settings, architecture="rnn", sizes=sizes), directory, silent)
+        train(digits, replace(settings, architecture="rnn", model_config=model_config), directory, silent)
     assert contents(directory) == before
 
 
@@ -224,7 +224,7 @@ def test_starting_from_another_model(
         settings,
         init_from=directory,
         init_reference="models:/digits@champion",
-        sizes=replace(settings.sizes, dropout_rate=0.1),  # which changes no weight
+        model_config=replace(settings.model_config, dropout_rate=0.1),  # which changes no weight
         training=replace(settings.training, epochs=1, learning_rate=1e-9),
         seed=1,
     )
@@ -249,8 +249,8 @@ def test_starting_from_a_model_of_other_sizes_is_refused(
     tmp_path: Path,
     silent: Callable,
 ) -> None:
-    sizes = replace(settings.sizes, feed_forward_dim=48, dropout_rate=0.1)
-    other = replace(settings, init_from=whole[0], init_reference="a model", sizes=sizes)
+    model_config = replace(settings.model_config, feed_forward_dim=48, dropout_rate=0.1)
+    other = replace(settings, init_from=whole[0], init_reference="a model", model_config=model_config)
     with pytest.raises(ConfigError) as error:
         train(digits, other, tmp_path / "model", silent)
     assert str(error.value).splitlines() == [
@@ -269,11 +269,11 @@ def test_compiled_by_xla_it_learns_the_same(
     weights = []
     for jit_compile, batch_shapes in ((False, 1), (True, 4)):  # the same batches: without XLA there are four times 1
         training = replace(settings.training, epochs=1, jit_compile=jit_compile, batch_shapes=batch_shapes)
-        sizes = replace(settings.sizes, dropout_rate=0.0, inner_dropout_rate=0.0)
+        model_config = replace(settings.model_config, dropout_rate=0.0, inner_dropout_rate=0.0)
         with monkeypatch.context() as patch:
             recorder = Recorder(patch)
             directory = tmp_path / f"jit_{jit_compile}"
-            train(few, replace(settings, sizes=sizes, training=training), directory, recorder.log_metrics)
+            train(few, replace(settings, model_config=model_config, training=training), directory, recorder.log_metrics)
         weights.append(recorder.weights[-1])
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-4)

@@ -7,7 +7,7 @@ from pathlib import Path
 from nmt_keras.data.phrasebook.agreement import agreement_pairs
 from nmt_keras.data.phrasebook.splits import phrasebook_pairs
 from nmt_keras.errors import ConfigError
-from nmt_keras.system.files import written_whole
+from nmt_keras.system.files import atomic_write
 
 
 def write_phrasebook(directory: Path, train_size: int = 40_000, seed: int = 1) -> dict[str, int]:
@@ -46,8 +46,8 @@ def write_phrasebook(directory: Path, train_size: int = 40_000, seed: int = 1) -
         files["test_agreement.distance"] = (str(pair.distance) for pair in contrasts)
         with ExitStack() as all_or_none:
             for name, lines in files.items():
-                beside = all_or_none.enter_context(written_whole(directory / name))
-                beside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+                temporary = all_or_none.enter_context(atomic_write(directory / name))
+                temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"--output must be a directory that can be written. Received: {directory}: {error.strerror}."

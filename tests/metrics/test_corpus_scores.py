@@ -3,7 +3,7 @@ import math
 import pytest
 
 from nmt_keras.errors import UserError
-from nmt_keras.metrics.bleu import Score, bleu, chrf, ter
+from nmt_keras.metrics.corpus_scores import Score, bleu, chrf, ter
 
 FOX = "the quick brown fox jumps over the lazy dog"
 SHORT_FOX = "the quick brown fox jumps over a dog"
@@ -75,7 +75,7 @@ def test_ter_counts_edits_and_shifts_of_phrases() -> None:
 def test_words_are_parted_as_the_language_does(language: str, name: str) -> None:
     score = bleu(["一个男人在长椅上睡觉。"], ["一个女人在长椅上睡觉。"], language)
     assert f"tok:{name}|" in score.signature
-    # One of eleven signs is another one; as a single word all is wrong.
+    # One of eleven characters is another one; as a single word all is wrong.
     right = 100 * (10 / 11 * 8 / 10 * 6 / 9 * 5 / 8) ** 0.25
     assert score.score == pytest.approx(0 if name == "13a" else right)
 
@@ -85,5 +85,5 @@ def test_ter_parts_languages_without_spaces() -> None:
     assert ter(thai[:1], thai[1:]).score == 100
     score = ter(thai[:1], thai[1:], "th")
     assert 0 < score.score < 50
-    assert score.signature.endswith("|signs:parted")
+    assert score.signature.endswith("|characters:parted")
     assert ter(["猫坐在垫子上"], ["狗坐在垫子上"], "zh").score == pytest.approx(100 / 6)

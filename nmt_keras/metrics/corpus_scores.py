@@ -61,7 +61,7 @@ def ter(hypotheses: Sequence[str], references: Sequence[str], language: str = ""
     # TER's own treatment of Asian text leaves Thai, Khmer and kana in one piece.
     parted = [[" ".join(words(sentence, language)) for sentence in side] for side in (hypotheses, references)]
     score = _score("TER", TER(case_sensitive=True), *parted)
-    return replace(score, signature=f"{score.signature}|signs:parted")
+    return replace(score, signature=f"{score.signature}|characters:parted")
 
 
 def _score(name: str, metric: "Metric", hypotheses: Sequence[str], references: Sequence[str]) -> Score:
