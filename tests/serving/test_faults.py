@@ -69,7 +69,7 @@ def test_no_damaged_export_is_served(versions: Path, file: str, capsys: pytest.C
     [
         (lambda path: (path / "vocabulary.model").unlink(), "without vocabulary.model"),
         (lambda path: (path / "vocabulary.model").write_bytes(b"other"), "must be the one that the model was trained"),
-        (lambda path: _set(path, format=2), "this version reads format 1"),
+        (lambda path: _set(path, format=3), "this version reads format 2"),
         (lambda path: _set(path, model_config={"gates": 5}), "model.json is not a model description"),
         (lambda path: save_weights(path, _narrower()), "model.weights.h5 does not fit the transformer"),
     ],

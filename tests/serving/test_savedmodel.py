@@ -276,7 +276,7 @@ def test_files_that_are_not_as_written_are_refused(copy: Path, name: str, fault:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda card: card.update(format=2), "must be of format 1. Received: format 2"),
+        (lambda card: card.update(format=3), "must be of format 2. Received: format 3"),
         (lambda card: card.pop("files"), "is not the card of an exported model: KeyError"),
         (lambda card: card.update(files=3), "is not the card of an exported model: TypeError"),
         (lambda card: card.pop("limits"), "is not the card of an exported model: KeyError"),
