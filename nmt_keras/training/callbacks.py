@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from nmt_keras.data.batching import BatchShape
 from nmt_keras.data.dataset import TrainingBatches
 from nmt_keras.errors import TrainingError
+from nmt_keras.training.state import TrainingState
 
 Logs = dict[str, Any]
 LogMetrics = Callable[[Mapping[str, float], int], None]
@@ -61,20 +62,14 @@ class ThroughputMeter(keras.callbacks.Callback):
 
     Args:
         batches: the training data.
-        seconds: that such updates took before, where a training is resumed.
-        tokens: real target tokens of theirs.
+        state: gains the seconds and tokens of such updates.
     """
 
-    def __init__(self, batches: TrainingBatches, seconds: float = 0.0, tokens: int = 0) -> None:
+    def __init__(self, batches: TrainingBatches, state: TrainingState) -> None:
         super().__init__()
         self.batches = batches
-        self.seconds, self.tokens = seconds, tokens
+        self.state = state
         self._compiled: set[BatchShape] = set()
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Real target tokens per second."""
-        return self.tokens / self.seconds if self.seconds else 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._plan = zip(self.batches.plan(epoch), self.batches.target_tokens(epoch), strict=True)
@@ -84,8 +79,8 @@ class ThroughputMeter(keras.callbacks.Callback):
         seconds, self._ended = time.time() - self._ended, time.time()
         (shape, _), tokens = next(self._plan)
         if shape in self._compiled:
-            self.seconds += seconds
-            self.tokens += tokens
+            self.state.update_seconds += seconds
+            self.state.update_tokens += tokens
         self._compiled.add(shape)
 
 
@@ -95,9 +90,8 @@ class LogTrainingLoss(keras.callbacks.Callback):
 
     Args:
         batches: the training data.
-        cost: of the updates.
+        state: gains the logged losses; its speed is logged with them.
         log_metrics: takes figures by name, and the update they belong to.
-        losses: those logged before, where a training is resumed; grows.
         every: updates between logged figures.
 
     Raises:
@@ -108,16 +102,14 @@ class LogTrainingLoss(keras.callbacks.Callback):
     def __init__(
         self,
         batches: TrainingBatches,
-        cost: ThroughputMeter,
+        state: TrainingState,
         log_metrics: LogMetrics,
-        losses: list[dict[str, float]],
         every: int = 20,
     ) -> None:
         super().__init__()
         self.batches = batches
-        self.cost = cost
+        self.state = state
         self.log_metrics = log_metrics
-        self.losses = losses
         self.every = every
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -138,9 +130,9 @@ class LogTrainingLoss(keras.callbacks.Callback):
         total = mean * tokens
         loss = (total - self._logged_loss) / (tokens - self._logged_tokens)
         self._logged_tokens, self._logged_loss = tokens, total
-        self.losses.append({"step": step, "training_seconds": self.cost.seconds, "train_loss": loss})
+        self.state.losses.append({"step": step, "training_seconds": self.state.update_seconds, "train_loss": loss})
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        speed = self.cost.tokens_per_second
+        speed = self.state.tokens_per_second
         self.log_metrics({"train_loss": loss, "learning_rate": rate, "tokens_per_second": speed}, step)
 
 
@@ -151,15 +143,15 @@ class ProgressDisplay(keras.callbacks.Callback):
         batches: the training data.
         epochs: at most.
         deadline: end of training in seconds since the Unix epoch, or None.
-        cost: of the updates.
+        state: of the training, for its speed.
     """
 
-    def __init__(self, batches: TrainingBatches, epochs: int, deadline: float | None, cost: ThroughputMeter) -> None:
+    def __init__(self, batches: TrainingBatches, epochs: int, deadline: float | None, state: TrainingState) -> None:
         super().__init__()
         self.batches = batches
         self.epochs = epochs
         self.deadline = math.inf if deadline is None else deadline
-        self.cost = cost
+        self.state = state
         self._shown = 0.0
         self._bar: Progress | None = None
 
@@ -180,7 +172,7 @@ class ProgressDisplay(keras.callbacks.Callback):
         text = (
             f"epoch {self._epoch + 1}/{self.epochs}  step {batch + 1}/{steps}  loss {_mean_loss(self.model, logs):.3f}"
         )
-        if speed := self.cost.tokens_per_second:
+        if speed := self.state.tokens_per_second:
             tokens_per_step = self.batches.text.num_target_tokens / self.batches.steps_per_pass
             left = (steps * (self.epochs - self._epoch) - batch - 1) * tokens_per_step / speed
             minutes, seconds = divmod(max(0, round(min(left, self.deadline - now))), 60)
@@ -209,8 +201,7 @@ class Validation(keras.callbacks.Callback):
         every: epochs between validations; an epoch that ends the training is always validated.
         patience: validations without improvement before training stops.
         log_metrics: takes figures by name, and the update they belong to.
-        history: figures of the validations before, when a training is resumed; grows by one entry for each.
-        seconds: that the last of them took, 0 if there was none.
+        state: gains the figures of each validation, and the time that the last took.
     """
 
     def __init__(
@@ -220,8 +211,7 @@ class Validation(keras.callbacks.Callback):
         every: int,
         patience: int,
         log_metrics: LogMetrics,
-        history: list[dict[str, float]],
-        seconds: float = 0.0,
+        state: TrainingState,
     ) -> None:
         super().__init__()
         self.measure = measure
@@ -229,8 +219,7 @@ class Validation(keras.callbacks.Callback):
         self.every = every
         self.patience = patience
         self.log_metrics = log_metrics
-        self.history = history
-        self.seconds = seconds
+        self.state = state
 
     @staticmethod
     def quality(figures: Mapping[str, float]) -> tuple[float, float]:
@@ -244,16 +233,17 @@ class Validation(keras.callbacks.Callback):
             return
         began = time.time()
         figures = self.measure()
-        self.seconds = time.time() - began
+        self.state.validation_seconds = time.time() - began
         step = int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
         figures = {
             "epoch": epoch + 1,
             "step": step,
             "train_loss": (logs or {})["token_loss"],
+            "training_seconds": self.state.update_seconds,
         } | figures
         self.log_metrics({name: figures[name] for name in ("valid_bleu", "valid_loss")}, step)
-        earlier = [self.quality(entry) for entry in self.history]
-        self.history.append(figures)
+        earlier = [self.quality(entry) for entry in self.state.history]
+        self.state.history.append(figures)
         better = not earlier or self.quality(figures) > max(earlier)
         if better:
             self.keep_best()
@@ -275,13 +265,13 @@ class TimeLimit(keras.callbacks.Callback):
 
     Args:
         deadline: in seconds since the Unix epoch, as `time.time` counts.
-        validation: tells how long a validation takes; it must come first among the callbacks.
+        state: tells how long a validation takes; `Validation` must come first among the callbacks.
     """
 
-    def __init__(self, deadline: float, validation: Validation) -> None:
+    def __init__(self, deadline: float, state: TrainingState) -> None:
         super().__init__()
         self.deadline = deadline
-        self.validation = validation
+        self.state = state
         self._step_began = self._step_seconds = 0.0
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
@@ -292,11 +282,11 @@ class TimeLimit(keras.callbacks.Callback):
         self._stop_if_late()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        if self.validation.history and self.validation.history[-1]["epoch"] == epoch + 1:
+        if self.state.history and self.state.history[-1]["epoch"] == epoch + 1:
             self._stop_if_late()  # what another update makes would have to be validated, too
 
     def _stop_if_late(self) -> None:
-        another = time.time() + self._step_seconds + _VALIDATION_MARGIN * self.validation.seconds
+        another = time.time() + self._step_seconds + _VALIDATION_MARGIN * self.state.validation_seconds
         if another > self.deadline and not self.model.stop_training:
             print("The time is nearly over: training stops.", file=sys.stderr)
             self.model.stop_training = True

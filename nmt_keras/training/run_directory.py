@@ -9,7 +9,7 @@ mlflow_run.json               the MLflow run that it is logged to, if any; it ma
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,10 @@ from nmt_keras.errors import ConfigError, DamagedFileError
 from nmt_keras.models.directory import write_weights
 from nmt_keras.system.files import locked_directory, read_json, remove_partial, write_json
 from nmt_keras.training.settings import TrainingCost, TrainingSummary
+from nmt_keras.training.state import TrainingState
 
 MLFLOW_RUN = "mlflow_run.json"
 SETTINGS, CHECKPOINT, SUMMARY = "settings.json", "checkpoint.json", "training.json"
-STATE = ("epochs", "seconds", "history", "validation_seconds", "cost", "losses")
-"""What is saved with the weights of a checkpoint."""
 _ANOTHER_OUTPUT = (
     "Put back a copy of it, or train into another --output (--init-from starts from a model that is whole)."
 )
@@ -64,8 +63,8 @@ class RunDirectory:
             values = read_json(path)
             return TrainingSummary(**values | {"cost": TrainingCost(*values["cost"])})
 
-    def restore(self, model: keras.Model) -> dict[str, Any] | None:
-        """Loads the last checkpoint into a compiled model and returns what was saved with it, or None.
+    def restore(self, model: keras.Model) -> TrainingState | None:
+        """Loads the last checkpoint into a compiled model and returns the state that was saved with it, or None.
 
         Raises:
             DamagedFileError: it cannot be read.
@@ -74,21 +73,23 @@ class RunDirectory:
         if not path.exists():
             return None
         with _damage_told(path):
-            state: dict[str, Any] = {name: read_json(path)[name] for name in ("weights", *STATE)}
-        with _damage_told(self.path / state["weights"]):
-            model.load_weights(self.path / state["weights"])
+            values = read_json(path)
+            weights = self.path / values["weights"]
+            state = TrainingState(**{field.name: values[field.name] for field in fields(TrainingState)})
+        with _damage_told(weights):
+            model.load_weights(weights)
         return state
 
-    def save(self, model: keras.Model, state: Mapping[str, Any]) -> None:
+    def save(self, model: keras.Model, state: TrainingState) -> None:
         """Saves a checkpoint. The weights are written first, then the file that names them: the two always fit.
 
         Args:
             model: compiled.
-            state: what goes with the weights, by the names in `STATE`.
+            state: what goes with the weights.
         """
-        name = f"checkpoint-{state['epochs']:05d}.weights.h5"
+        name = f"checkpoint-{state.epochs:05d}.weights.h5"
         write_weights(self.path / name, model)
-        write_json(self.path / CHECKPOINT, {"weights": name, **state})
+        write_json(self.path / CHECKPOINT, {"weights": name} | asdict(state))
         for old in self.path.glob("checkpoint-*.weights.h5"):
             if old.name != name:
                 old.unlink()

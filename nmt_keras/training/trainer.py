@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -49,7 +49,8 @@ from nmt_keras.training.optimizer import WholeBatchAdam
 from nmt_keras.training.run_directory import RunDirectory, open_run_directory
 from nmt_keras.training.schedules import InverseSquareRoot
 from nmt_keras.training.settings import TrainingCost, TrainingSettings, TrainingSummary
-from nmt_keras.training.xla import choose_xla
+from nmt_keras.training.state import TrainingState
+from nmt_keras.training.xla import XlaChoice, choose_xla
 
 HELD_OUT_SENTENCES = 32
 """Validation sources that are kept with the model, to check exports of it by."""
@@ -96,100 +97,145 @@ def train_in(
     began: float | None = None,
 ) -> TrainingSummary:
     """Trains in a directory that `open_training` opened, and that holds no finished training; else as `train`."""
-    summary = _train(run, corpus, settings, log_metrics, began)
-    run.finish(summary)
-    return summary
-
-
-def _train(
-    run: RunDirectory,
-    corpus: Corpus,
-    settings: TrainingSettings,
-    log_metrics: LogMetrics,
-    began: float | None,
-) -> TrainingSummary:
-    directory = run.path
     sharing, num_devices = distribute(settings.devices)
-    corpus, counts = clean_corpus(corpus)
-    tokenizer, initial = (load_vocabulary(directory), None) if run.begun else _vocabulary(corpus, settings)
-    text = TokenizedText(corpus.split("train"), tokenizer)
-    dropped = counts["train"] | {"too_many_tokens": text.drop_long(settings.training.max_length)}
-    config = settings.training
+    data = _prepare_data(run, corpus, settings)
     keras.utils.set_random_seed(settings.seed)  # not before: a model to start from draws, and is not loaded again
     with sharing():
-        model = build_model(settings.model_config, tokenizer.vocabulary_size, config.precision)
-        averaged = build_model(settings.model_config, tokenizer.vocabulary_size)
-        if initial:
-            model.set_weights(initial.model.get_weights())
-        xla = choose_xla(model, config, num_devices)
-        _compile(model, config, xla.used)
-        if num_devices > 1:  # else Keras builds its metrics from a distributed batch, whose dtypes it misreads
-            model.test_on_batch(*text.batch(BatchShape(num_devices, int(text.lengths.max())), np.arange(0)))
-    averaged.set_weights(model.get_weights())
-    print(
-        f"{model.name}: {model.count_params():,} parameters, backend {keras.backend.backend()}, "
-        f"{num_devices} device{'s' * (num_devices > 1)}\n"
-        f"{'XLA' if xla.used else 'no XLA'}: {xla.reason}",
-        file=sys.stderr,
-    )
-    # Only XLA compiles for each shape; without it, more shapes cost nothing and save padding.
-    num_shapes = config.batch_shapes if xla.used else 4 * config.batch_shapes
-    batches = TrainingBatches(text, config.batch_tokens, num_shapes, settings.seed, num_devices, config.steps_per_epoch)
-    _say_what_is_trained(corpus, tokenizer, batches, dropped, counts["valid"])
-
-    state = run.restore(model)
-    if state is None:
-        state = {"epochs": 0, "seconds": 0.0, "history": [], "validation_seconds": 0.0, "cost": [], "losses": []}
-        run.begin()
-        save_description(directory, tokenizer, _description(corpus, settings, tokenizer, initial))
-        save_held_out(directory, corpus.split("valid").sources[:HELD_OUT_SENTENCES])
-    else:
-        print(f"Going on after epoch {state['epochs']} of {directory}.", file=sys.stderr)
-    began = (began or psutil.Process().create_time()) - state["seconds"]
-    deadline = None if settings.max_minutes is None else began + 60 * settings.max_minutes
-    epochs = _epochs(config, batches)
-
-    cost = ThroughputMeter(batches, *state["cost"])
-    losses = LogTrainingLoss(batches, cost, log_metrics, state["losses"])
-    display = ProgressDisplay(batches, epochs, deadline, cost)
-    measure = _measure(model, averaged, tokenizer, corpus, settings.search)
-    validation = Validation(
-        lambda: {"training_seconds": cost.seconds} | measure(),
-        lambda: save_weights(directory, averaged),
-        config.validate_every,
-        config.patience,
-        log_metrics,
-        state["history"],
-        state["validation_seconds"],
-    )
-
-    def save_checkpoint(epochs: int) -> None:
-        state = {
-            "epochs": epochs,
-            "seconds": time.time() - began,
-            "history": validation.history,
-            "validation_seconds": validation.seconds,
-            "cost": [cost.seconds, cost.tokens],
-            "losses": losses.losses,
-        }
-        run.save(model, state)
-
-    checkpoint = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: save_checkpoint(epoch + 1))
-    callbacks = [ReproducibleEpochs(batches), cost, losses, display, validation, checkpoint]
-    if deadline is not None:
-        callbacks.append(TimeLimit(deadline, validation))
-    if config.max_tokens is not None:
-        callbacks.append(TokenBudget(batches, config.max_tokens))
+        models = _build_models(data, settings, num_devices)
+    batches = _batches(data, settings, num_devices, models.xla)
+    _say_what_is_trained(data, models, batches, num_devices)
+    state = _begin_or_resume(run, data, settings, models.trained)
+    began = (began or psutil.Process().create_time()) - state.seconds
+    callbacks, display = _callbacks(run, data, settings, models, batches, state, log_metrics, began)
     with sharing(), closing(display):  # JAX shares a batch by the distribution that is set while `fit` runs
-        model.fit(
+        models.trained.fit(
             batches.dataset(),
-            initial_epoch=state["epochs"],
-            epochs=epochs,
+            initial_epoch=state.epochs,
+            epochs=_epochs(settings.training, batches),
             shuffle=False,
             verbose=0,
             callbacks=callbacks,
         )
-    return _summary(settings, model, cost, validation.history, losses.losses, dropped)
+    summary = _summary(settings, models.trained, state, data.dropped)
+    run.finish(summary)
+    return summary
+
+
+class _Data(NamedTuple):
+    """What a training reads.
+
+    Args:
+        corpus: without the pairs that cleaning drops.
+        text: the training pairs as tokens.
+        tokenizer: the vocabulary.
+        initial: the model to start from, if there is one.
+        dropped: training pairs left out, by reason.
+        dropped_valid: validation pairs left out, by reason.
+    """
+
+    corpus: Corpus
+    text: TokenizedText
+    tokenizer: Tokenizer
+    initial: LoadedModel | None
+    dropped: Mapping[str, int]
+    dropped_valid: Mapping[str, int]
+
+
+class _Models(NamedTuple):
+    """The model that is trained, the one that gets its averaged weights to be validated, and whether XLA is used."""
+
+    trained: TranslationModel
+    averaged: TranslationModel
+    xla: XlaChoice
+
+
+def _prepare_data(run: RunDirectory, corpus: Corpus, settings: TrainingSettings) -> _Data:
+    """Cleans the corpus, makes or reads the vocabulary, and tokenizes the training text."""
+    corpus, counts = clean_corpus(corpus)
+    tokenizer, initial = (load_vocabulary(run.path), None) if run.begun else _vocabulary(corpus, settings)
+    text = TokenizedText(corpus.split("train"), tokenizer)
+    dropped = counts["train"] | {"too_many_tokens": text.drop_long(settings.training.max_length)}
+    return _Data(corpus, text, tokenizer, initial, dropped, counts["valid"])
+
+
+def _build_models(data: _Data, settings: TrainingSettings, num_devices: int) -> _Models:
+    """Builds and compiles what is trained, from the weights of `data.initial` if there are any."""
+    config, vocabulary_size = settings.training, data.tokenizer.vocabulary_size
+    model = build_model(settings.model_config, vocabulary_size, config.precision)
+    averaged = build_model(settings.model_config, vocabulary_size)
+    if data.initial:
+        model.set_weights(data.initial.model.get_weights())
+    xla = choose_xla(model, config, num_devices)
+    _compile(model, config, xla.used)
+    if num_devices > 1:  # else Keras builds its metrics from a distributed batch, whose dtypes it misreads
+        shape = BatchShape(num_devices, int(data.text.lengths.max()))
+        model.test_on_batch(*data.text.batch(shape, np.arange(0)))
+    averaged.set_weights(model.get_weights())
+    return _Models(model, averaged, xla)
+
+
+def _batches(data: _Data, settings: TrainingSettings, num_devices: int, xla: XlaChoice) -> TrainingBatches:
+    config = settings.training
+    # Only XLA compiles for each shape; without it, more shapes cost nothing and save padding.
+    num_shapes = config.batch_shapes if xla.used else 4 * config.batch_shapes
+    return TrainingBatches(
+        data.text, config.batch_tokens, num_shapes, settings.seed, num_devices, config.steps_per_epoch
+    )
+
+
+def _begin_or_resume(
+    run: RunDirectory, data: _Data, settings: TrainingSettings, model: TranslationModel
+) -> TrainingState:
+    """Restores the last checkpoint; where there is none, writes down what is trained."""
+    if (state := run.restore(model)) is not None:
+        print(f"Going on after epoch {state.epochs} of {run.path}.", file=sys.stderr)
+        return state
+    run.begin()
+    save_description(run.path, data.tokenizer, _description(data.corpus, settings, data.tokenizer, data.initial))
+    save_held_out(run.path, data.corpus.split("valid").sources[:HELD_OUT_SENTENCES])
+    return TrainingState()
+
+
+def _callbacks(
+    run: RunDirectory,
+    data: _Data,
+    settings: TrainingSettings,
+    models: _Models,
+    batches: TrainingBatches,
+    state: TrainingState,
+    log_metrics: LogMetrics,
+    began: float,
+) -> tuple[list[keras.callbacks.Callback], ProgressDisplay]:
+    """What happens between batches and epochs, in this order; and the display, which is to be closed."""
+    config = settings.training
+    deadline = None if settings.max_minutes is None else began + 60 * settings.max_minutes
+    display = ProgressDisplay(batches, _epochs(config, batches), deadline, state)
+    validation = Validation(
+        _measure(models.trained, models.averaged, data.tokenizer, data.corpus, settings.search),
+        lambda: save_weights(run.path, models.averaged),
+        config.validate_every,
+        config.patience,
+        log_metrics,
+        state,
+    )
+
+    def save_checkpoint(epoch: int, _: Any) -> None:
+        state.epochs, state.seconds = epoch + 1, time.time() - began
+        run.save(models.trained, state)
+
+    callbacks = [
+        ReproducibleEpochs(batches),
+        ThroughputMeter(batches, state),
+        LogTrainingLoss(batches, state, log_metrics),
+        display,
+        validation,
+        keras.callbacks.LambdaCallback(on_epoch_end=save_checkpoint),
+    ]
+    if deadline is not None:
+        callbacks.append(TimeLimit(deadline, state))
+    if config.max_tokens is not None:
+        callbacks.append(TokenBudget(batches, config.max_tokens))
+    return callbacks, display
 
 
 def finished_training(corpus: Corpus, settings: TrainingSettings, directory: Path) -> TrainingSummary | None:
@@ -309,21 +355,19 @@ def _compile(model: TranslationModel, config: TrainingConfig, jit_compile: bool)
     )
 
 
-def _say_what_is_trained(
-    corpus: Corpus,
-    tokenizer: Tokenizer,
-    batches: TrainingBatches,
-    dropped: Mapping[str, int],
-    dropped_valid: Mapping[str, int],
-) -> None:
+def _say_what_is_trained(data: _Data, models: _Models, batches: TrainingBatches, num_devices: int) -> None:
     def told(counts: Mapping[str, int]) -> str:
         return ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in counts.items() if count) or "none"
 
     shapes = ", ".join(f"{shape.rows}x{shape.length}" for shape in batches.shapes)
+    model, xla = models.trained, models.xla
     print(
-        f"{corpus.name}: {len(batches.text):,} pairs, {batches.text.num_target_tokens:,} target tokens, "
-        f"vocabulary {tokenizer.vocabulary_size:,}; left out: {told(dropped)}\n"
-        f"validation: {len(corpus.split('valid')):,} pairs; left out: {told(dropped_valid)}\n"
+        f"{model.name}: {model.count_params():,} parameters, backend {keras.backend.backend()}, "
+        f"{num_devices} device{'s' * (num_devices > 1)}\n"
+        f"{'XLA' if xla.used else 'no XLA'}: {xla.reason}\n"
+        f"{data.corpus.name}: {len(data.text):,} pairs, {data.text.num_target_tokens:,} target tokens, "
+        f"vocabulary {data.tokenizer.vocabulary_size:,}; left out: {told(data.dropped)}\n"
+        f"validation: {len(data.corpus.split('valid')):,} pairs; left out: {told(data.dropped_valid)}\n"
         f"batches (rows x length): {shapes}; {batches.steps_per_pass} a pass, "
         f"{batches.padding_share:.0%} padding",
         file=sys.stderr,
@@ -333,11 +377,10 @@ def _say_what_is_trained(
 def _summary(
     settings: TrainingSettings,
     model: TranslationModel,
-    cost: ThroughputMeter,
-    history: list[dict[str, float]],
-    losses: list[dict[str, float]],
+    state: TrainingState,
     dropped: Mapping[str, int],
 ) -> TrainingSummary:
+    history = state.history
     best = max(history, key=Validation.quality)
     return TrainingSummary(
         architecture=settings.architecture,
@@ -346,11 +389,11 @@ def _summary(
         steps=int(history[-1]["step"]),
         parameters=model.count_params(),
         parameters_outside_embeddings=model.count_params_outside_embeddings(),
-        cost=TrainingCost(cost.tokens_per_second, len(processors())),
+        cost=TrainingCost(state.tokens_per_second, len(processors())),
         peak_memory_bytes=peak_memory_bytes(),
         valid_bleu=best["valid_bleu"],
         valid_loss=best["valid_loss"],
         dropped=dropped,
         history=history,
-        losses=losses,
+        losses=state.losses,
     )

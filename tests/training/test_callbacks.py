@@ -12,13 +12,13 @@ from nmt_keras.data.batching import BatchShape
 from nmt_keras.errors import TrainingError
 from nmt_keras.training import callbacks
 from nmt_keras.training.callbacks import LogTrainingLoss, ProgressDisplay, ThroughputMeter, TimeLimit, TokenBudget
+from nmt_keras.training.state import TrainingState
 
 
 def loss_log(tokens: np.ndarray, logged: list[dict[str, Any]]) -> LogTrainingLoss:
     """A log of every third update; epochs have as many updates as `tokens` has entries."""
     batches: Any = SimpleNamespace(steps_per_epoch=len(tokens), target_tokens=lambda epoch: tokens)
-    cost: Any = SimpleNamespace(seconds=1.0, tokens_per_second=2.0)
-    log = LogTrainingLoss(batches, cost, lambda figures, step: logged.append(dict(figures)), [], every=3)
+    log = LogTrainingLoss(batches, TrainingState(), lambda figures, step: logged.append(dict(figures)), every=3)
     log.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1)))
     return log
 
@@ -38,7 +38,7 @@ def test_the_training_loss_is_that_of_the_updates_since_the_last_one_logged() ->
     windows = [(0, slice(0, 3)), (0, slice(3, 6)), (1, slice(0, 1)), (1, slice(1, 4)), (1, slice(4, 7))]
     expected = [np.average(losses[epoch, part], weights=tokens[part]) for epoch, part in windows]
     assert [figures["train_loss"] for figures in logged] == pytest.approx(expected)
-    assert [row["train_loss"] for row in log.losses] == pytest.approx(expected)
+    assert [row["train_loss"] for row in log.state.losses] == pytest.approx(expected)
 
 
 def test_an_epoch_is_followed_step_by_step() -> None:
@@ -58,8 +58,9 @@ def test_an_epoch_is_followed_step_by_step() -> None:
         target_tokens=first([5, 7, 9]),
         target_tokens_before=lambda epoch: 100 * epoch,
     )
-    cost = ThroughputMeter(batches)
-    log = LogTrainingLoss(batches, cost, lambda figures, step: None, [], every=3)
+    state = TrainingState()
+    cost = ThroughputMeter(batches, state)
+    log = LogTrainingLoss(batches, state, lambda figures, step: None, every=3)
     budget = TokenBudget(batches, 221)
     model = SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1), stop_training=False)
     for callback in (cost, log, budget):
@@ -71,8 +72,8 @@ def test_an_epoch_is_followed_step_by_step() -> None:
             callback.on_train_batch_end(batch, {"token_loss": 2.0})
         stopped.append(model.stop_training)
     assert stopped == [False, False, True]  # 200 + 5 + 7 + 9
-    assert cost.tokens == 9  # but the first of each shape
-    assert [row["step"] for row in log.losses] == [2 * 10**9 + 1]
+    assert state.update_tokens == 9  # but the first of each shape
+    assert [row["step"] for row in log.state.losses] == [2 * 10**9 + 1]
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
@@ -97,8 +98,8 @@ def test_the_time_left(
 ) -> None:
     monkeypatch.setattr(callbacks, "time", SimpleNamespace(time=lambda: 1000.0))
     batches: Any = SimpleNamespace(steps_per_epoch=4, steps_per_pass=5, text=SimpleNamespace(num_target_tokens=10_000))
-    cost: Any = SimpleNamespace(tokens_per_second=tokens_per_second)
-    display = ProgressDisplay(batches, 4, None if deadline is None else 1000.0 + deadline, cost)
+    state = TrainingState(update_seconds=10.0, update_tokens=round(10 * tokens_per_second))
+    display = ProgressDisplay(batches, 4, None if deadline is None else 1000.0 + deadline, state)
     display.on_epoch_begin(0)
     display.on_train_batch_end(3, {"token_loss": 2.5})  # 12 steps of 2,000 tokens are left
     line = capsys.readouterr().err
@@ -108,8 +109,7 @@ def test_the_time_left(
 @pytest.mark.parametrize(("seconds", "stops"), [(40.0, False), (60.0, True)])
 def test_time_for_another_update_without_its_validation_is_no_time(seconds: float, stops: bool) -> None:
     """The deadline is in 60 seconds, and an epoch of no more than one update has just been validated."""
-    validation: Any = SimpleNamespace(seconds=seconds, history=[{"epoch": 1}])
-    limit = TimeLimit(time.time() + 60, validation)
+    limit = TimeLimit(time.time() + 60, TrainingState(validation_seconds=seconds, history=[{"epoch": 1}]))
     model = SimpleNamespace(stop_training=False)
     limit.set_model(model)
     limit.on_epoch_end(1)  # which was not validated
