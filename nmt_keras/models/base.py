@@ -26,7 +26,19 @@ class TranslationModel(keras.Model):
 
     `call(...)[:, t]` equals the logits of `decode_step` chained t + 1 times, and neither padding nor later target
     tokens change an earlier logit.
+
+    A subclass that lacks a member of the contract fails when it is defined, unless it says `abstract=True`: Keras' own
+    classes do not look at `abstractmethod`.
+
+    Raises:
+        TypeError: such a member is missing.
     """
+
+    def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        missing = [name for name in dir(cls) if getattr(getattr(cls, name, None), "__isabstractmethod__", False)]
+        if missing and not abstract:
+            raise TypeError(f"A model must define {', '.join(missing)}. Received: the class {cls.__name__}.")
 
     @property
     @abstractmethod

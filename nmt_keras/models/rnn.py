@@ -14,7 +14,7 @@ from nmt_keras.layers.recurrent import RecurrentDecoder, RecurrentEncoder
 from nmt_keras.models.base import Memory, State, StateHook, Tensor, TranslationModel
 
 
-class RecurrentModel(TranslationModel):
+class RecurrentModel(TranslationModel, abstract=True):
     """What recurrent models share: embeddings y = E_y[id], and logits W_so s_t + b_o of a decoder's outputs s_t.
 
     Tied, one embedding E (V, d) serves source, target and output, and the logits are E W_so s_t + b_o.
