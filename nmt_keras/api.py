@@ -5,7 +5,6 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
@@ -24,6 +23,7 @@ from nmt_keras.experiments.measurements import FULL_PLAN, MeasurementPlan
 from nmt_keras.experiments.run import Outcome, run_experiment, train_tracked
 from nmt_keras.models.directory import HELD_OUT, MODEL_FILES, LoadedModel, load_model
 from nmt_keras.serving.savedmodel import export_directory
+from nmt_keras.system.files import new_directory
 from nmt_keras.system.processes import processors
 from nmt_keras.tracking.registry import resolve
 from nmt_keras.tracking.runs import UntrackedRun
@@ -323,7 +323,7 @@ def compare(
     if budget:
         trainings = [each.within(budget) for each in trainings]
     jobs = _jobs(jobs, alone=devices != "1" or any(each.max_minutes for each in trainings))
-    directory = Path(output) if output else _new_directory()
+    directory = Path(output) if output else new_directory("outputs/comparison")
     print(f"What is trained goes to {directory}: after an interruption, --output {directory} goes on.", file=sys.stderr)
     # The sentences of test_agreement are for agreement accuracy alone.
     others = [split for split in corpus.splits if split.startswith("test_") and split != "test_agreement"]
@@ -415,17 +415,6 @@ def _settings(
         init_reference=None if init_from is None else str(init_from),
         preset=preset.name,
     )
-
-
-def _new_directory() -> Path:
-    """Makes a directory of the present second; of two programs that start in it, each gets its own."""
-    path = Path(f"outputs/comparison-{datetime.now():%Y%m%d-%H%M%S}")
-    while True:
-        try:
-            path.mkdir(parents=True)
-            return path
-        except FileExistsError:
-            path = path.with_name(f"{path.name}-2")
 
 
 def _jobs(jobs: int | None, alone: bool) -> int:

@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 
 from nmt_keras.cli.inputs import given_preset, load_corpus_option
 from nmt_keras.errors import ConfigError
+from nmt_keras.system.files import new_directory
 
 if TYPE_CHECKING:
     from nmt_keras.data.parallel_text import Corpus
@@ -46,7 +47,7 @@ def _shared(options: Namespace) -> dict[str, Any]:
 def run_main(options: Namespace) -> int:
     from nmt_keras.experiments.measurements import SHORT_PLAN
 
-    corpus, outcome = _run_from_options(options, [options.seed], SHORT_PLAN, 2)
+    corpus, outcome = _run_from_options(options, "main", [options.seed], SHORT_PLAN, 2)
     from nmt_keras.experiments.run import translate_standalone
     from nmt_keras.report.summary import print_listed
 
@@ -78,7 +79,7 @@ def run_compare(options: Namespace) -> int:
         raise ConfigError(f"--seeds must be whole numbers with commas. Received: {options.seeds!r}.") from None
     from nmt_keras.experiments.measurements import FULL_PLAN
 
-    corpus, outcome = _run_from_options(options, seeds, FULL_PLAN, 2 if options.demo else None)
+    corpus, outcome = _run_from_options(options, "comparison", seeds, FULL_PLAN, 2 if options.demo else None)
     _report(options, corpus, outcome)()
     return _failed(outcome)
 
@@ -108,7 +109,7 @@ def _report(options: Namespace, corpus: "Corpus", outcome: "Outcome") -> Callabl
 
 
 def _run_from_options(
-    options: Namespace, seeds: Sequence[int], plan: "MeasurementPlan", test_sets: int | None
+    options: Namespace, kind: str, seeds: Sequence[int], plan: "MeasurementPlan", test_sets: int | None
 ) -> "tuple[Corpus, Outcome]":
     """Trains, evaluates and registers what the options ask for."""
     preset = given_preset(options, list(dict.fromkeys(options.architectures.split(","))))
@@ -121,7 +122,7 @@ def _run_from_options(
         preset=preset,
         seeds=seeds,
         budget=options.get("budget"),
-        output=options.output,
+        output=options.output or new_directory(f"outputs/{kind}"),
         jobs=options.jobs,
         test_sets=test_sets,
         plan=plan,

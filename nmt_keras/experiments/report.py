@@ -196,7 +196,7 @@ def _scores(
         f"Rare words: share of the {wanted:,} words of the references that training has ten times or less. "
         f"Repeated: bigrams that their sentence already had (references: {repeated:.1f}%). "
         f"{minutes if timed else ''}Tokens/s: target tokens in training. Each training had "
-        f"{first.summary.cost.processors} CPU{' while others ran temporary it' if shared else ''}. "
+        f"{first.summary.cost.processors} CPU{' while others ran beside it' if shared else ''}. "
         "GB: peak memory of the training's process. ms a sentence: median latency, one sentence at a time. Signatures: "
         + "; ".join(score.signature for score in signatures)
     )

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -89,6 +90,17 @@ def locked_directory(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def new_directory(prefix: str) -> Path:
+    """Makes the directory PREFIX-DATE-TIME; of two programs that start in one second, each gets its own."""
+    path = Path(f"{prefix}-{datetime.now():%Y%m%d-%H%M%S}")
+    while True:
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            path = path.with_name(f"{path.name}-2")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -26,7 +26,7 @@ from nmt_keras.cli import translate
 from nmt_keras.cli.main import main
 from nmt_keras.errors import ConfigError, DamagedFileError, TrainingError
 from nmt_keras.experiments import run as experiment
-from nmt_keras.system.files import locked_directory
+from nmt_keras.system.files import locked_directory, new_directory
 
 TRAIN = [
     "--preset", "debug", "--training.epochs", "8", "--vocabulary.size", "300",
@@ -497,7 +497,7 @@ def test_an_experiment_has_a_directory_of_its_own(
     assert "nothing is trained at present. Received: run, where" in capsys.readouterr().err
     assert not Path("mlflow.db").exists()
     assert not list(Path("run").iterdir())
-    assert len({api._new_directory() for _ in range(3)}) == 3
+    assert len({new_directory("outputs/comparison") for _ in range(3)}) == 3
 
 
 def test_a_report_is_there_before_anything_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
