@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib import resources
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -27,12 +27,34 @@ def number(default: Any, low: float, high: float) -> Any:
     return field(default=default, metadata={"range": (low, high)})
 
 
-def range_faults(config: Any) -> list[str]:
-    """The faults of all fields that `number` made; None has none where it is the default."""
-    numbers = [(each, getattr(config, each.name)) for each in fields(config) if "range" in each.metadata]
-    given = [(each, value) for each, value in numbers if value is not None or each.default is not None]
-    faults = [out_of_range(each.name, value, *each.metadata["range"]) for each, value in given]
-    return [fault for several in faults for fault in several]
+def field_faults(config: Any) -> list[str]:
+    """The faults of all fields of a dataclass: values of another type than declared, and numbers out of range.
+
+    Types other than str, bool, int, float and Literal are not looked at.
+    """
+    faults = []
+    hints = get_type_hints(type(config))
+    for each in fields(config):
+        value, hint = getattr(config, each.name), hints[each.name]
+        if type(None) in get_args(hint):
+            if value is None:
+                continue
+            hint = get_args(hint)[0]  # of X | None
+        if rule := _type_fault(value, hint):
+            faults.append(f"{each.name} must be {rule}. Received: {each.name}={value!r}.")
+        elif "range" in each.metadata:
+            faults += out_of_range(each.name, value, *each.metadata["range"])
+    return faults
+
+
+def _type_fault(value: Any, hint: Any) -> str:
+    """What a value must be, if it is not that."""
+    if get_origin(hint) is Literal:
+        return "" if value in get_args(hint) else f"one of {', '.join(map(str, get_args(hint)))}"
+    accepted = {str: (str,), bool: (bool,), int: (int,), float: (int, float)}.get(hint)
+    if accepted is None or (isinstance(value, accepted) and isinstance(value, bool) == (hint is bool)):
+        return ""
+    return {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}[hint]
 
 
 def _faults(config: Any, rule: str, **valid: bool) -> list[str]:
@@ -66,7 +88,7 @@ class VocabularyConfig:
     character_coverage: float = number(1.0, 0.98, 1)
 
     def __post_init__(self) -> None:
-        raise_faults(range_faults(self))
+        raise_faults(field_faults(self))
 
 
 @dataclass(frozen=True)
@@ -111,7 +133,7 @@ class TransformerConfig:
 
     def __post_init__(self) -> None:
         raise_faults(
-            range_faults(self),
+            field_faults(self),
             _faults(
                 self,
                 f"even and a multiple of num_heads={self.num_heads}",
@@ -155,7 +177,7 @@ class RecurrentConfig:
 
     def __post_init__(self) -> None:
         raise_faults(
-            range_faults(self),
+            field_faults(self),
             _faults(
                 self,
                 "even for a bidirectional encoder",
@@ -265,7 +287,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         raise_faults(
-            range_faults(self),
+            field_faults(self),
             _faults(self, f"at least max_length={self.max_length}", batch_tokens=self.batch_tokens >= self.max_length),
         )
 
@@ -293,7 +315,7 @@ class SearchConfig:
     batch_size: int = number(64, 1, 10**6)
 
     def __post_init__(self) -> None:
-        raise_faults(range_faults(self))
+        raise_faults(field_faults(self))
 
 
 SECTIONS: dict[str, Any] = {"vocabulary": VocabularyConfig, "training": TrainingConfig, "search": SearchConfig}

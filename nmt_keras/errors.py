@@ -77,7 +77,7 @@ class CorpusError(UserError):
 
 
 _ADVICE = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), " Free some space there."),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), " Free some space."),
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), " Give a place that may be written to."),
     errno.ENAMETOOLONG: " Give a shorter name.",
 }

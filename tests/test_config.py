@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from functools import partial
 from typing import Any, get_type_hints
@@ -102,3 +103,22 @@ def test_faults_of_different_rules_are_reported_together() -> None:
 def test_settings_cannot_change() -> None:
     with pytest.raises(FrozenInstanceError):
         SearchConfig().beam_size = 2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        (lambda: TransformerConfig(positions="xx"), "positions must be one of sinusoidal, learned, none"),
+        (lambda: TransformerConfig(model_dim=64.0), "model_dim must be a whole number. Received: model_dim=64.0."),
+        (lambda: TransformerConfig(pre_norm=1), "pre_norm must be true or false. Received: pre_norm=1."),
+        (lambda: TransformerConfig(num_heads=True), "num_heads must be a whole number. Received: num_heads=True."),
+        (lambda: SearchConfig(batch_size="8"), "batch_size must be a whole number. Received: batch_size='8'."),
+        (lambda: SearchConfig(length_penalty=None), "length_penalty must be a number. Received: length_penalty=None."),
+        (lambda: TrainingConfig(max_tokens="5"), "max_tokens must be a whole number. Received: max_tokens='5'."),
+    ],
+)
+def test_a_value_of_another_type_is_a_fault(make: Callable[[], Any], fault: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        make()
+    assert fault in str(error.value)
+    assert TrainingConfig(max_tokens=None, learning_rate=1).learning_rate == 1

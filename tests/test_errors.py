@@ -15,7 +15,7 @@ REFUSED = "The system refused what was tried. Received:"
         (ConfigError("a rule"), "a rule"),
         (
             OSError(errno.ENOSPC, "full", "out/m"),
-            "The system refused what was tried. Received: No space left on device: out/m. Free some space there.",
+            "The system refused what was tried. Received: No space left on device: out/m. Free some space.",
         ),
         (
             OSError(errno.EROFS, "x", b"a", None, "b"),

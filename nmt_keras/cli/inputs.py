@@ -33,8 +33,12 @@ def given_preset(options: Namespace, architectures: Sequence[str]) -> Preset:
     faults = []
     for name in (*SECTIONS, *architectures):
         make = ARCHITECTURES[name].configure if name in ARCHITECTURES else SECTIONS[name]
+        section = options[name.replace("-", "_")]
+        if section is None:
+            faults.append(f"--{name} must hold settings, or not be there. Received: null.")
+            continue
         try:
-            made[name] = make(**options[name.replace("-", "_")].as_dict())
+            made[name] = make(**section.as_dict())
         except ConfigError as error:
             faults += [f"--{name}.{fault}" for fault in str(error).splitlines()]
     if faults:

@@ -160,7 +160,10 @@ def _parse(arguments: Sequence[str]) -> tuple[str, Namespace]:
         if command.preset is not None:
             decisive[name] = _add_sections(subparser, command, arguments)
         commands.add_subcommand(name, subparser, help=command.help)
-    parsed = parser.parse_args(list(arguments))
+    try:
+        parsed = parser.parse_args(list(arguments))
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"A file of --config must be YAML in UTF-8. Received: {error}.") from None
     options = parsed[parsed.command]
     if options.get("demo") and "--demo" not in arguments:
         raise ConfigError("--demo must be given on the command line, not in a file.")
@@ -176,7 +179,7 @@ def _check_values(arguments: Sequence[str]) -> None:
     """Settings are read as YAML, to which "#5" is a comment, and so null, and 1:30 is 90."""
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         option, given, value = argument.partition("=")
-        value = value if given else following
+        value = (value if given else following).strip()
         if re.fullmatch(r"--(backend|\w[\w-]*\.\w+)", option) and re.match(r"#|[-+]?\d+:", value):
             raise ConfigError(f"{option} must be a number, a name, true, false or null. Received: {value!r}.")
 

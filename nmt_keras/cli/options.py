@@ -47,8 +47,16 @@ def paths(value: object) -> str | list[str]:
     return [path(one) for one in value] if isinstance(value, list) else path(value)
 
 
-def duration(value: object) -> float:
-    """The type of a time in the unit that the option names; YAML would read 1:30 as 90."""
+def whole(value: object) -> int:
+    """The type of a whole number; YAML would read 1:30 as 90, and "#5" as nothing."""
+    try:
+        return int(str(value))
+    except ValueError:
+        raise InvalidOptionError(f"must be a whole number. Received: {value!r}.") from None
+
+
+def number(value: object) -> float:
+    """The type of a number, as `whole`."""
     try:
         return float(str(value))
     except ValueError:
@@ -84,7 +92,7 @@ def add_backend(parser: ArgumentParser) -> None:
 def add_seed(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--seed",
-        type=int,
+        type=whole,
         default=1,
         help="of weights, dropout, vocabulary and order of the data; not of the phrasebook",
     )
@@ -110,7 +118,7 @@ def add_comparison(parser: ArgumentParser) -> None:
 def add_jobs(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--jobs",
-        type=int,
+        type=whole,
         default=None,
         help="trainings at once, each on its share of the CPUs (default: 2 on one device without a GPU or a time "
         "limit, else 1)",
@@ -120,7 +128,7 @@ def add_jobs(parser: ArgumentParser) -> None:
 def add_time_limit(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--max-minutes",
-        type=duration,
+        type=number,
         default=None,
         help="limit of a training's wall time, from the start of its process, with loading, compilation and "
         "validation; time before an interruption counts, too",
@@ -162,18 +170,18 @@ def add_model(parser: ArgumentParser) -> None:
 def add_search(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--beam-size",
-        type=int,
+        type=whole,
         default=None,
         help="hypotheses kept in the search; 1 is greedy (default: the model's)",
     )
     parser.add_argument(
         "--length-penalty",
-        type=float,
+        type=number,
         default=None,
         help="the larger, the longer the translations (default: the model's)",
     )
     parser.add_argument(
-        "--batch-size", type=int, default=None, help="sentences searched at once (default: the model's)"
+        "--batch-size", type=whole, default=None, help="sentences searched at once (default: the model's)"
     )
 
 
@@ -184,7 +192,7 @@ def add_hypotheses(parser: ArgumentParser) -> None:
 def add_n_best(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--n-best",
-        type=int,
+        type=whole,
         default=None,
         help="print up to so many translations of each sentence, a line each: number, score and translation, with tabs "
         "between them",
@@ -214,11 +222,11 @@ def add_export(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-source-tokens",
-        type=int,
+        type=whole,
         default=256,
         help="longer sources are split into sentences, longer sentences are cut",
     )
-    parser.add_argument("--max-beam-size", type=int, default=10, help="largest beam that a request may ask for")
+    parser.add_argument("--max-beam-size", type=whole, default=10, help="largest beam that a request may ask for")
     parser.add_argument("--license", type=text, default=None, help="licence of the model, for its card")
     parser.add_argument(
         "--xla", action="store_true", help="compile the search with XLA, which a server must have (see docs/serving.md)"
@@ -234,21 +242,24 @@ def add_served(parser: ArgumentParser) -> None:
         help="an exported model, a model directory, models:/NAME@ALIAS or runs:/RUN_ID/MODEL_NAME; may be repeated",
     )
     parser.add_argument("--host", type=text, default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8080, help="port to listen on")
-    parser.add_argument("--max-batch", type=int, default=64, help="sentences computed at once")
+    parser.add_argument("--port", type=whole, default=8080, help="port to listen on")
+    parser.add_argument("--max-batch", type=whole, default=64, help="sentences computed at once")
     parser.add_argument(
-        "--max-waiting", type=int, default=256, help="sentences that may wait for each model; to more the answer is 503"
+        "--max-waiting",
+        type=whole,
+        default=256,
+        help="sentences that may wait for each model; to more the answer is 503",
     )
     parser.add_argument(
-        "--max-seconds", type=duration, default=60.0, help="longest time to an answer; after that it is 504"
+        "--max-seconds", type=number, default=60.0, help="longest time to an answer; after that it is 504"
     )
     parser.add_argument(
-        "--reload-seconds", type=duration, default=30.0, help="time between looks at whether an alias has moved"
+        "--reload-seconds", type=number, default=30.0, help="time between looks at whether an alias has moved"
     )
 
 
 def add_phrasebook_seed(parser: ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=1, help="of the phrasebook that the model was trained on")
+    parser.add_argument("--seed", type=whole, default=1, help="of the phrasebook that the model was trained on")
 
 
 def add_alignment_error(parser: ArgumentParser) -> None:
@@ -269,18 +280,18 @@ def add_attention(parser: ArgumentParser) -> None:
         default="cross",
         help="attention in the figure: cross and, of a Transformer, encoder_self or decoder_self",
     )
-    parser.add_argument("--layer", type=int, default=None, help="layer in the figure, from 0 (default: their mean)")
-    parser.add_argument("--head", type=int, default=None, help="head in the figure, from 0 (default: their mean)")
+    parser.add_argument("--layer", type=whole, default=None, help="layer in the figure, from 0 (default: their mean)")
+    parser.add_argument("--head", type=whole, default=None, help="head in the figure, from 0 (default: their mean)")
 
 
 def add_gradient_flow(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--length",
-        type=int,
+        type=whole,
         default=None,
         help="length of the sources that are looked at, in tokens with EOS (default: the most frequent)",
     )
-    parser.add_argument("--seed", type=int, default=1, help="of the untrained model's weights")
+    parser.add_argument("--seed", type=whole, default=1, help="of the untrained model's weights")
 
 
 def add_name(parser: ArgumentParser) -> None:
@@ -302,19 +313,19 @@ def add_promotion(parser: ArgumentParser) -> None:
         help="models:/NAME@ALIAS, models:/NAME/VERSION, or a logged model, which becomes the next version "
         "(default: the candidate)",
     )
-    parser.add_argument("--min-gain", type=float, default=0.5, help="BLEU to gain over the champion, significantly")
+    parser.add_argument("--min-gain", type=number, default=0.5, help="BLEU to gain over the champion, significantly")
     parser.add_argument(
-        "--max-fall", type=float, default=2.0, help="BLEU that sentences of one length may lose at most"
+        "--max-fall", type=number, default=2.0, help="BLEU that sentences of one length may lose at most"
     )
     parser.add_argument(
         "--max-milliseconds",
-        type=duration,
+        type=number,
         default=None,
         help="largest median time of one sentence (default: no limit)",
     )
     parser.add_argument(
         "--export-sentences",
-        type=int,
+        type=whole,
         default=50,
         help="test sentences that the registered export must translate as the model in memory",
     )
@@ -324,11 +335,11 @@ def add_promotion(parser: ArgumentParser) -> None:
 
 def add_describe(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--length", type=int, default=25, help="tokens of source and target that the arithmetic is counted for"
+        "--length", type=whole, default=25, help="tokens of source and target that the arithmetic is counted for"
     )
 
 
 def add_phrasebook(parser: ArgumentParser) -> None:
-    parser.add_argument("--size", type=int, default=40_000, help="pairs to train on")
-    parser.add_argument("--seed", type=int, default=1, help="of the sentences")
+    parser.add_argument("--size", type=whole, default=40_000, help="pairs to train on")
+    parser.add_argument("--seed", type=whole, default=1, help="of the sentences")
     parser.add_argument("--output", type=path, required=True, help="directory, new or empty")

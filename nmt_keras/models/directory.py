@@ -55,6 +55,9 @@ class ModelDescription:
     def from_json(cls, values: dict[str, Any]) -> "ModelDescription":
         """The description that `asdict` turned into `values`."""
         values = dict(values)
+        texts = ("source_language", "target_language", "vocabulary_sha256")
+        if not all(isinstance(text, str) for text in (*(values[name] for name in texts), *values["lineage"])):
+            raise ValueError(f"{', '.join(texts)} and lineage must be texts")
         return cls(
             **values
             | {
@@ -119,9 +122,14 @@ def read_held_out(directory: Path) -> list[str]:
     """
     path = directory / HELD_OUT
     sentences: list[str] = read_json(path, list) if path.is_file() else []
-    if not all(isinstance(sentence, str) for sentence in sentences):
+    if not all(isinstance(sentence, str) and _encodable(sentence) for sentence in sentences):
         raise DamagedFileError(f"{path} must be a list of sentences. Received: something else in it.")
     return sentences
+
+
+def _encodable(text: str) -> bool:
+    """Whether UTF-8 can spell a text; JSON can hold half a character."""
+    return text == text.encode(errors="ignore").decode()
 
 
 def load_model(directory: Path) -> LoadedModel:
@@ -157,7 +165,7 @@ def load_model(directory: Path) -> LoadedModel:
     model = build_model(description.model_config, tokenizer.vocabulary_size)
     try:
         model.load_weights(directory / WEIGHTS)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(
             f"{directory / WEIGHTS} does not fit the {description.architecture} that {DESCRIPTION} "
             f"describes: {str(error).splitlines()[0]}"

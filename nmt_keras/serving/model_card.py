@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nmt_keras.errors import DamagedFileError
 from nmt_keras.models.directory import LoadedModel
 from nmt_keras.serving.signatures import ServingSignatures
 from nmt_keras.system.files import read_json
@@ -56,11 +57,14 @@ def training_facts(model_directory: Path) -> dict[str, Any]:
         DamagedFileError: a file of the training is damaged.
     """
     facts: dict[str, Any] = {}
-    for name, kept in ((SETTINGS, _OF_TRAINING), (SUMMARY, _OF_SUMMARY)):
+    for name, kept, kind in ((SETTINGS, _OF_TRAINING, str), (SUMMARY, _OF_SUMMARY, int | float)):
         path = model_directory / name
         if path.is_file():
             values = read_json(path)
-            facts |= {key: values[key] for key in kept if key in values}
+            found = {key: values[key] for key in kept if key in values}
+            if wrong := [key for key, value in found.items() if not isinstance(value, kind)]:
+                raise DamagedFileError(f"{path} must be as the training left it. Received another {', '.join(wrong)}.")
+            facts |= found
     return facts
 
 

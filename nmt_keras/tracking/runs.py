@@ -346,7 +346,8 @@ def resume_or_start_run(
 
 def earlier_run(directory: Path) -> str | None:
     """The identity of the run that `resume_or_start_run` opened for a directory, if it did."""
-    return read_object(directory / MLFLOW_RUN).get("run_id")
+    run_id = read_object(directory / MLFLOW_RUN).get("run_id")
+    return run_id if isinstance(run_id, str) else None
 
 
 def _experiment_id(name: str) -> str:

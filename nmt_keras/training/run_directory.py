@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from nmt_keras.config import changed_keys, flatten_dict
+from nmt_keras.config import changed_keys, field_faults, flatten_dict, raise_faults
 from nmt_keras.errors import ConfigError, DamagedFileError
 from nmt_keras.models.directory import write_weights
 from nmt_keras.system.files import locked_directory, read_json, remove_partial, write_json
@@ -61,7 +61,9 @@ class RunDirectory:
             return None
         with _damage_told(path):
             values = read_json(path)
-            return TrainingSummary(**values | {"cost": TrainingCost(*values["cost"])})
+            summary = TrainingSummary(**values | {"cost": TrainingCost(*values["cost"])})
+            raise_faults(field_faults(summary))
+            return summary
 
     def restore(self, model: keras.Model) -> TrainingState | None:
         """Loads the last checkpoint into a compiled model and returns the state that was saved with it, or None.
@@ -76,6 +78,10 @@ class RunDirectory:
             values = read_json(path)
             weights = self.path / values["weights"]
             state = TrainingState(**{field.name: values[field.name] for field in fields(TrainingState)})
+            raise_faults(field_faults(state))
+            figures = [row[name] for row in state.history for name in ("epoch", "valid_bleu", "valid_loss")]
+            if state.epochs < 0 or not all(isinstance(figure, int | float) for figure in figures):
+                raise ValueError("epochs and the figures of the history must be numbers, not below 0")
         with _damage_told(weights):
             model.load_weights(weights)
         return state
@@ -161,7 +167,7 @@ def _damage_told(path: Path) -> Iterator[None]:
         yield
     except DamagedFileError as error:
         raise DamagedFileError(f"{error} {_ANOTHER_OUTPUT}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ConfigError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DamagedFileError(
             f"{path} must be as the training left it. Received a damaged file: {reason}. {_ANOTHER_OUTPUT}"

@@ -12,9 +12,9 @@ from nmt_keras.config import (
     SearchConfig,
     TrainingConfig,
     VocabularyConfig,
+    field_faults,
     number,
     raise_faults,
-    range_faults,
 )
 from nmt_keras.errors import ConfigError
 
@@ -52,7 +52,7 @@ class TrainingSettings:
     preset: str = ""
 
     def __post_init__(self) -> None:
-        raise_faults(range_faults(self))
+        raise_faults(field_faults(self))
 
     def within(self, budget: str) -> "TrainingSettings":
         """The same training with this budget in place of its limits.

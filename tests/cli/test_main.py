@@ -395,6 +395,12 @@ def test_a_path_is_the_text_that_was_given(
         (["--training.steps_per_epoch=1:30"], "Received: '1:30'"),
         (["--backend", "#jax"], "--backend must be a number, a name"),
         (["--max-minutes", "1:30"], "--max-minutes: must be a number. Received: '1:30'."),
+        (["--seed", "1:30"], "--seed: must be a whole number. Received: '1:30'."),
+        (["--seed", "#5"], "--seed: must be a whole number. Received: '#5'."),
+        (["--training.steps_per_epoch", " #5"], "--training.steps_per_epoch must be a number"),
+        (["--config", "latin.yaml"], "A file of --config must be YAML in UTF-8"),
+        (["--config", "ring.yaml"], "A file of --config must be YAML in UTF-8"),
+        (["--config", "null.yaml"], "--training must hold settings, or not be there. Received: null."),
         (["--config", "c.yaml"], 'Parser key "corpus": must be a text that is not empty, in quotes in a file'),
     ],
 )
@@ -402,6 +408,9 @@ def test_a_value_that_would_be_read_as_another_is_refused(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("c.yaml").write_text("corpus: 2024\n", encoding="utf-8")
+    Path("latin.yaml").write_bytes(b"corpus: \xe9t\xe9\n")
+    Path("ring.yaml").write_text("a: &a [*a]\n")
+    Path("null.yaml").write_text("training: null\n")
     try:
         code = main(["train", *arguments])
     except SystemExit as exit_:
@@ -445,7 +454,7 @@ def test_a_closed_stream_of_a_command_that_only_prints(
         (
             OSError(errno.ENOSPC, "x", "out/m"),
             1,
-            "No space left on device: out/m. Free some space there. With the same --output",
+            "No space left on device: out/m. Free some space. With the same --output",
         ),
         (PermissionError(errno.EACCES, "x", "out"), 1, "Permission denied: out."),
         (MemoryError(), 1, "There is not enough memory"),

@@ -1,10 +1,11 @@
 """The directory of a training: who may use it, and what is left in it."""
 
+import json
 import resource
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from nmt_keras.errors import ConfigError, DamagedFileError
 from nmt_keras.training import trainer
 from nmt_keras.training.run_directory import CHECKPOINT, open_run_directory
 from nmt_keras.training.settings import TrainingSettings
+from nmt_keras.training.state import TrainingState
 from nmt_keras.training.trainer import finished_training, train
 
 
@@ -103,8 +105,22 @@ def test_a_directory_with_other_files_is_refused(
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, content)]
 
 
+STATE = {"weights": "checkpoint-00001.weights.h5"} | asdict(TrainingState())
+WRONG_STATES = [
+    json.dumps(STATE | wrong)
+    for wrong in (
+        {"weights": 5}, {"epochs": "1"}, {"epochs": -5}, {"epochs": True}, {"history": None}, {"history": [{}]},
+        {"history": [{"epoch": 1, "valid_bleu": "a", "valid_loss": 1.0}]}, {"update_seconds": None},
+    )
+]  # fmt: skip
 DAMAGES = {
-    "checkpoint.json": ["", '{"epochs": 1', "[1]", '{"weights": "checkpoint-00001.weights.h5", "epochs": 1}'],
+    "checkpoint.json": [
+        "",
+        '{"epochs": 1',
+        "[1]",
+        '{"weights": "checkpoint-00001.weights.h5", "epochs": 1}',
+        *WRONG_STATES,
+    ],
     "checkpoint-00001.weights.h5": ["", "\x89HDF"],
     "settings.json": ["", '{"train_sha256": '],
     "training.json": ["", '{"cost": [1, 2]}', "3"],
