@@ -249,8 +249,9 @@ def read_card(path: Path) -> Any:
 
 
 def readable_card(path: Path) -> str:
-    """The card of an exported model as Markdown."""
-    return (path / _READABLE_CARD).read_text(encoding="utf-8")
+    """The card of an exported model as Markdown; empty where somebody removed it."""
+    card = path / _READABLE_CARD
+    return card.read_text(encoding="utf-8") if card.is_file() else ""
 
 
 def checked_card(path: Path) -> dict[str, Any]:

@@ -106,12 +106,13 @@ def test_two_devices_learn_what_one_learns(backend: str, digits: Any, tmp_path: 
     )
     two, one = run(backend, text)
     assert [entry["step"] for entry in one["history"]] == [entry["step"] for entry in two["history"]]
+    rounding = 2e-5  # some forty units in the last place of a loss near 5 in float32, which are summed in another order
     for first, second in zip(one["history"], two["history"], strict=True):
-        assert second["train_loss"] == pytest.approx(first["train_loss"], abs=1e-5)
-        assert second["valid_loss"] == pytest.approx(first["valid_loss"], abs=1e-5)
+        assert second["train_loss"] == pytest.approx(first["train_loss"], abs=rounding)
+        assert second["valid_loss"] == pytest.approx(first["valid_loss"], abs=rounding)
     assert len(one["losses"]) > 2
     assert [row["train_loss"] for row in two["losses"]] == pytest.approx(
-        [row["train_loss"] for row in one["losses"]], abs=1e-5
+        [row["train_loss"] for row in one["losses"]], abs=rounding
     )
     assert two["weights"] == pytest.approx(one["weights"], rel=1e-4)
     if backend == "tensorflow":
